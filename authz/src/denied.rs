@@ -1,0 +1,155 @@
+//! Why a request is refused: one flat list, and what each entry says to the operator, the client and the log.
+
+/// A refusal. Fine enough for the log; [`Denied::word`] groups it into the result words of the public surface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denied {
+    /// Nothing to verify: no `Authorization`, another scheme, or `Bearer` alone (RFC 6750 section 2.1).
+    MissingToken,
+    /// Not exactly three non-empty segments (RFC 7515 section 7.1).
+    Segments,
+    /// A segment is not strict base64url (RFC 7515 section 2).
+    Encoding,
+    /// The header is not a JSON object with unique member names (RFC 7515 section 4).
+    Header,
+    /// `alg` is missing or not a string, or `kid` is not a string (RFC 7515 sections 4.1.1, 4.1.4).
+    HeaderMember,
+    /// A `crit` header: no extension is understood here (RFC 7515 section 4.1.11).
+    Critical,
+    /// The payload is not a JSON object with unique member names (RFC 7519 section 4).
+    Payload,
+    /// No key is used with the token's `alg` (RFC 8725 section 3.1).
+    UnsupportedAlgorithm,
+    /// No key carries the token's `kid`, and none is without one.
+    UnknownKey,
+    /// No selected key verifies the signature.
+    BadSignature,
+    /// `exp` is missing (RFC 7519 section 4.1.4; required here).
+    ExpMissing,
+    /// `exp` is not a number, or too large for one.
+    ExpInvalid,
+    /// `now >= exp`.
+    Expired,
+    /// `nbf` is not a number, or too large for one (RFC 7519 section 4.1.5).
+    NbfInvalid,
+    /// `now < nbf`.
+    NotYetValid,
+    /// `iat` is not a number, or too large for one (RFC 7519 section 4.1.6).
+    IatInvalid,
+    /// The `typ` header names another kind of token (RFC 8725 section 3.11).
+    BadType,
+    /// The user claim is missing.
+    UserMissing,
+    /// The user claim is neither a non-empty string, nor an integer, nor a non-empty array of these.
+    UserInvalid,
+    /// The token's user is not the one of the path.
+    UserMismatch,
+    /// The value to compare with is empty: the location names no user.
+    EmptyScope,
+    /// A backend could read the path differently from nginx.
+    AmbiguousPath,
+    /// The decision could not be made.
+    Internal,
+}
+
+/// The `WWW-Authenticate` challenge of a refusal (RFC 6750 section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Challenge {
+    /// None.
+    None,
+    /// `Bearer`, without an error code: the request carried no token.
+    Bearer,
+    /// `error="invalid_token"`.
+    InvalidToken,
+    /// `error="insufficient_scope"`.
+    InsufficientScope,
+}
+
+impl Denied {
+    /// The result word, as `$jwt_user_scope_result` shows it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::MissingToken => "missing_token",
+            Self::Segments | Self::Encoding | Self::Header | Self::HeaderMember | Self::Critical | Self::Payload => {
+                "malformed_token"
+            }
+            Self::UnsupportedAlgorithm => "unsupported_algorithm",
+            Self::UnknownKey => "unknown_key",
+            Self::BadSignature => "bad_signature",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not_yet_valid",
+            Self::BadType => "bad_type",
+            Self::ExpMissing
+            | Self::ExpInvalid
+            | Self::NbfInvalid
+            | Self::IatInvalid
+            | Self::UserMissing
+            | Self::UserInvalid => "bad_claim",
+            Self::UserMismatch => "user_mismatch",
+            Self::EmptyScope => "empty_scope",
+            Self::AmbiguousPath => "ambiguous_path",
+            Self::Internal => "internal_error",
+        }
+    }
+
+    /// The HTTP status of the answer.
+    pub fn status(self) -> u16 {
+        match self {
+            Self::UserMismatch | Self::EmptyScope => 403,
+            Self::AmbiguousPath => 400,
+            Self::Internal => 500,
+            _ => 401,
+        }
+    }
+
+    /// The challenge that goes with the answer.
+    pub fn challenge(self) -> Challenge {
+        match (self, self.status()) {
+            (Self::MissingToken, _) => Challenge::Bearer,
+            (_, 401) => Challenge::InvalidToken,
+            (Self::UserMismatch | Self::EmptyScope, _) => Challenge::InsufficientScope,
+            _ => Challenge::None,
+        }
+    }
+
+    /// What the client is told. It groups more coarsely than the log: a caller who forges tokens learns nothing.
+    /// Empty where nginx's own page is the answer.
+    pub fn detail(self) -> &'static str {
+        match (self, self.status()) {
+            (Self::MissingToken, _) => "Not authenticated",
+            (Self::Expired, _) => "Token expired",
+            (_, 401) => "Invalid token",
+            (_, 403) => "Forbidden",
+            (_, 400) => "Bad request path",
+            _ => "",
+        }
+    }
+
+    /// The cause in words, for the log. Constant text: nothing of the token is in it.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::MissingToken => "no bearer token in the request",
+            Self::Segments => "token is not three non-empty segments",
+            Self::Encoding => "a segment of the token is not strict base64url",
+            Self::Header => "token header is not a JSON object with unique member names",
+            Self::HeaderMember => "\"alg\" is missing, or \"alg\" or \"kid\" is not a string",
+            Self::Critical => "token header has \"crit\", and no extension is supported",
+            Self::Payload => "token payload is not a JSON object with unique member names",
+            Self::UnsupportedAlgorithm => "no configured key is used with the algorithm of the token",
+            Self::UnknownKey => "no configured key has the \"kid\" of the token",
+            Self::BadSignature => "no configured key verifies the signature",
+            Self::ExpMissing => "claim \"exp\" is missing",
+            Self::ExpInvalid => "claim \"exp\" is not a number in range",
+            Self::Expired => "token has expired",
+            Self::NbfInvalid => "claim \"nbf\" is not a number in range",
+            Self::NotYetValid => "claim \"nbf\" is in the future",
+            Self::IatInvalid => "claim \"iat\" is not a number in range",
+            Self::BadType => "\"typ\" of the token is not an accepted one",
+            Self::UserMissing => "user claim is missing",
+            Self::UserInvalid => "user claim is neither a non-empty string nor an integer, nor an array of these",
+            Self::UserMismatch => "user of the token is not the user of the path",
+            Self::EmptyScope => "the value to compare the user with is empty",
+            Self::AmbiguousPath => "a backend could read the path differently from nginx",
+            Self::Internal => "internal error",
+        }
+    }
+}

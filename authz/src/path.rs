@@ -1,0 +1,238 @@
+//! Could a backend read this path differently from nginx?
+//!
+//! nginx takes captures from a path that it has decoded and resolved, and forwards the path as it was sent. Backends
+//! decode, split and resolve in orders of their own, so only a path on which all of them agree is compared with a user.
+
+/// The path of a request, as nginx holds it.
+#[derive(Clone, Copy, Debug)]
+pub struct Path<'a> {
+    /// The request target as sent; a query string is ignored (nginx: `r->unparsed_uri`).
+    pub raw: &'a [u8],
+    /// Decoded and resolved: what `location` and captures see (nginx: `$uri`).
+    pub uri: &'a [u8],
+    /// nginx will forward `uri` rather than `raw`, after `rewrite` or an internal redirect.
+    pub rewritten: bool,
+}
+
+impl Path<'_> {
+    /// Whether every backend reads the path as nginx does.
+    ///
+    /// What is forwarded must have no empty segment (but for a final slash), no dot segment, none of `;` `\` `#` `?`
+    /// `%` or a control byte, written or encoded, no encoded `/`, and be UTF-8. A raw path must moreover rebuild `uri`
+    /// exactly when each of its segments is decoded on its own.
+    pub fn is_unambiguous(&self) -> bool {
+        let raw = self.raw.split(|&b| b == b'?').next().unwrap_or_default();
+        if !self.rewritten {
+            return if is_plain(raw) { raw == self.uri } else { rebuilds(raw, self.uri) };
+        }
+        (is_plain(raw) || walk(raw, unescape, |_| true))
+            && (is_plain(self.uri) || walk(self.uri, |rest| Some((*rest.first()?, 1)), |_| true))
+    }
+}
+
+/// The fast way out: nothing in it that any two readers could disagree on.
+fn is_plain(path: &[u8]) -> bool {
+    let mut previous = 0;
+    let ordinary = |b: u8| {
+        let stands_after_slash = previous == b'/' && matches!(b, b'/' | b'.');
+        previous = b;
+        !stands_after_slash && b < 0x80 && b != b'%' && !is_ambiguous(b)
+    };
+    path.first() == Some(&b'/') && path.iter().copied().all(ordinary)
+}
+
+/// Bytes, written or encoded, that some readers take for syntax.
+fn is_ambiguous(b: u8) -> bool {
+    b.is_ascii_control() || matches!(b, b';' | b'\\' | b'#' | b'?' | b'%')
+}
+
+/// Whether the raw path is in order and its segments decode to `uri`.
+fn rebuilds(raw: &[u8], uri: &[u8]) -> bool {
+    let mut expected = uri.iter();
+    walk(raw, unescape, |b| expected.next() == Some(&b)) && expected.next().is_none()
+}
+
+/// The first byte of a raw path, decoded, and how many bytes it was written with; `None` for a broken escape.
+fn unescape(rest: &[u8]) -> Option<(u8, usize)> {
+    let hex = |b: u8| char::from(b).to_digit(16).map(|digit| digit as u8);
+    match *rest {
+        [b'%', high, low, ..] => Some((hex(high)? << 4 | hex(low)?, 3)),
+        [b'%', ..] | [] => None,
+        [b, ..] => Some((b, 1)),
+    }
+}
+
+/// Walks a path once: every byte decoded by `next` must be in order and please `sink`.
+fn walk(path: &[u8], next: impl Fn(&[u8]) -> Option<(u8, usize)>, mut sink: impl FnMut(u8) -> bool) -> bool {
+    let Some(mut rest) = path.strip_prefix(b"/") else { return false };
+    let mut in_order = sink(b'/');
+    let mut segment = Segment::default();
+    while in_order && !rest.is_empty() {
+        let Some((b, written)) = next(rest) else { return false };
+        in_order = match (b, written) {
+            (b'/', 1) => std::mem::take(&mut segment).is_sound(),
+            (b'/', _) => false,
+            _ => !is_ambiguous(b) && segment.push(b),
+        } && sink(b);
+        rest = &rest[written..];
+    }
+    // An empty last segment is the final slash.
+    in_order && (segment.length == 0 || segment.is_sound())
+}
+
+/// What must be known of a segment when it ends.
+#[derive(Default)]
+struct Segment {
+    length: usize,
+    only_dots: bool,
+    /// An unfinished UTF-8 sequence.
+    sequence: [u8; 4],
+    pending: usize,
+}
+
+impl Segment {
+    /// Takes a decoded byte; false when no UTF-8 text continues like this.
+    fn push(&mut self, b: u8) -> bool {
+        self.only_dots = b == b'.' && (self.length == 0 || self.only_dots);
+        self.length += 1;
+        if b.is_ascii() {
+            return self.pending == 0;
+        }
+        self.sequence[self.pending] = b;
+        self.pending += 1;
+        match std::str::from_utf8(&self.sequence[..self.pending]) {
+            Ok(_) => self.pending = 0,
+            // An incomplete sequence has at most three bytes, so the next one finds room.
+            Err(error) => return error.error_len().is_none(),
+        }
+        true
+    }
+
+    /// Not empty, neither `.` nor `..`, and no character cut off.
+    fn is_sound(&self) -> bool {
+        self.length > 0 && !(self.only_dots && self.length <= 2) && self.pending == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(raw: &[u8], uri: &[u8]) -> bool {
+        Path { raw, uri, rewritten: false }.is_unambiguous()
+    }
+
+    fn rewritten(raw: &[u8], uri: &[u8]) -> bool {
+        Path { raw, uri, rewritten: true }.is_unambiguous()
+    }
+
+    #[test]
+    fn admits_ordinary_paths() {
+        let rows: [(&[u8], &[u8]); 17] = [
+            (b"/", b"/"),
+            (b"/api/users/A", b"/api/users/A"),
+            (b"/api/users/A/", b"/api/users/A/"),
+            (b"/api/users/A?x=/../B;%2f#\\", b"/api/users/A"),
+            (b"/a%20b/c", b"/a b/c"),
+            (b"/%41", b"/A"),
+            (b"/a+b@c:d,e=f&g!h$i'j(k)l*m~n-o_p|q", b"/a+b@c:d,e=f&g!h$i'j(k)l*m~n-o_p|q"),
+            (b"/.well-known/x", b"/.well-known/x"),
+            (b"/a.b/..c/...", b"/a.b/..c/..."),
+            (b"/%2ehidden", b"/.hidden"),
+            (b"/a./b..", b"/a./b.."),
+            (b"/caf%C3%A9", "/caf\u{e9}".as_bytes()),
+            ("/caf\u{e9}".as_bytes(), "/caf\u{e9}".as_bytes()),
+            (b"/%e2%82%ac", "/\u{20ac}".as_bytes()),
+            (b"/%F0%9F%98%80", "/\u{1f600}".as_bytes()),
+            (b"/\xc3%a9", "/\u{e9}".as_bytes()),
+            (b"/%22%3C%3E%7B", b"/\"<>{"),
+        ];
+        for (raw, uri) in rows {
+            assert!(sent(raw, uri), "{}", raw.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn refuses_what_backends_read_differently() {
+        let rows: [(&[u8], &[u8]); 44] = [
+            (b"", b""),
+            (b"*", b"*"),
+            (b"?x", b"/"),
+            (b"/a", b"/b"),
+            (b"/a", b"/a/"),
+            (b"/a%20", b"/a"),
+            (b"/a", b"/"),
+            (b"/%61", b"/ab"),
+            (b"/users/B/../A/x", b"/users/A/x"),
+            (b"/users/B/%2e%2e/A/x", b"/users/A/x"),
+            (b"/users/B/.%2E/A/x", b"/users/A/x"),
+            (b"/users/B/..%2fA/x", b"/users/A/x"),
+            (b"/users/A/x%2fy", b"/users/A/x/y"),
+            (b"/users/A/x%2Fy/../../B/profile", b"/users/A/B/profile"),
+            (b"/users/B//../A/x", b"/users/B/A/x"),
+            (b"/users/A/..;/B/x", b"/users/A/..;/B/x"),
+            (b"/users/A;x", b"/users/A;x"),
+            (b"/users/A%3bx", b"/users/A;x"),
+            (b"/users/A%3Bx", b"/users/A;x"),
+            (b"/users/A/..\\B/x", b"/users/A/..\\B/x"),
+            (b"/users/A/..%5cB/x", b"/users/A/..\\B/x"),
+            (b"/users/A/x#/../../B/x", b"/users/A/x"),
+            (b"/users/A#", b"/users/A"),
+            (b"/users/A%23", b"/users/A#"),
+            (b"/users/A%3f", b"/users/A?"),
+            (b"/users/A/%252e%252e/B/x", b"/users/A/%2e%2e/B/x"),
+            (b"/users/A%25", b"/users/A%"),
+            (b"/a//b", b"/a/b"),
+            (b"//a", b"/a"),
+            (b"/a//", b"/a/"),
+            (b"/a/.", b"/a/"),
+            (b"/a/./b", b"/a/b"),
+            (b"/a/..", b"/"),
+            (b"/..", b"/"),
+            (b"/a/%2e", b"/a/."),
+            (b"/a%00", b"/a\0"),
+            (b"/a%0ab", b"/a\nb"),
+            (b"/a%7F", b"/a\x7f"),
+            (b"/a\tb", b"/a\tb"),
+            (b"/a%", b"/a%"),
+            (b"/a%4", b"/a%4"),
+            (b"/a%zz", b"/a%zz"),
+            (b"/%C3", b"/\xc3"),
+            (b"/%C3/%A9", b"/\xc3/\xa9"),
+        ];
+        for (raw, uri) in rows {
+            assert!(!sent(raw, uri), "{}", raw.escape_ascii());
+        }
+        for bytes in
+            [&b"\xff"[..], b"\x80", b"\xc3A", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xc0\xaf", b"\xf0\x9f\x98"]
+        {
+            let raw = [b"/", bytes].concat();
+            assert!(!sent(&raw, &raw), "not UTF-8: {}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn judges_what_goes_out_after_a_rewrite() {
+        let admitted: [(&[u8], &[u8]); 3] =
+            [(b"/old/A", b"/api/users/A"), (b"/old/A%20b?x", b"/api/users/A b/"), (b"/", "/\u{e9}".as_bytes())];
+        for (raw, uri) in admitted {
+            assert!(rewritten(raw, uri), "{}", raw.escape_ascii());
+        }
+        let refused: [(&[u8], &[u8]); 11] = [
+            (b"/old/..%2fA", b"/api/users/A"),
+            (b"/old/../A", b"/api/users/A"),
+            (b"/old//A", b"/api/users/A"),
+            (b"/old/A;x", b"/api/users/A"),
+            (b"/old/A%3bx", b"/api/users/A"),
+            (b"/old/A", b"/api/users/A/../B"),
+            (b"/old/A", b"/api/users//A"),
+            (b"/old/A", b"/api/users/A%2e"),
+            (b"/old/A", b"/api/users/A;x"),
+            (b"/old/A", b"/api/users/\xc3"),
+            (b"/old/A", b"api/users/A"),
+        ];
+        for (raw, uri) in refused {
+            assert!(!rewritten(raw, uri), "{} {}", raw.escape_ascii(), uri.escape_ascii());
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! `ngx_http_jwt_user_scope_module`: each user reaches only their own paths, by the JWT they carry.
+//!
+//! This crate is the shell: module tables and callbacks in nginx's order. What a request may do is decided in `authz`.
+
+mod boundary;
+mod conf;
+mod ffi;
+mod handler;
+mod log;
+mod response;
+mod secret;
+mod state;
+mod variables;
+
+use core::ffi::{c_char, c_void};
+use core::ptr;
+
+use nginx_sys::{
+    NGX_HTTP_MODULE, NGX_OK, ngx_chain_t, ngx_conf_t, ngx_http_module_t, ngx_http_phases_NGX_HTTP_ACCESS_PHASE,
+    ngx_http_phases_NGX_HTTP_LOG_PHASE, ngx_http_request_t, ngx_int_t, ngx_module_t, ngx_uint_t,
+};
+
+use crate::boundary::guard;
+use crate::conf::{COMMANDS, Failed, LocConf, MainConf};
+use crate::ffi::{Conf, Place, Request};
+
+/// The access check. It must be registered before `ngx_http_access_module`, since the handlers of a phase run in reverse.
+#[unsafe(no_mangle)]
+#[allow(non_upper_case_globals)]
+pub static mut ngx_http_jwt_user_scope_module: ngx_module_t = ngx_module_t {
+    ctx: ptr::addr_of!(MODULE_CTX).cast_mut().cast(),
+    commands: ptr::addr_of!(COMMANDS).cast_mut().cast(),
+    type_: NGX_HTTP_MODULE as ngx_uint_t,
+    ..ngx_module_t::default()
+};
+
+/// The bodies of refusals. A module of its own, because a filter registered that early would be lost.
+#[unsafe(no_mangle)]
+#[allow(non_upper_case_globals)]
+pub static mut ngx_http_jwt_user_scope_filter_module: ngx_module_t = ngx_module_t {
+    ctx: ptr::addr_of!(FILTER_MODULE_CTX).cast_mut().cast(),
+    type_: NGX_HTTP_MODULE as ngx_uint_t,
+    ..ngx_module_t::default()
+};
+
+static MODULE_CTX: ngx_http_module_t = ngx_http_module_t {
+    preconfiguration: Some(preconfiguration),
+    postconfiguration: Some(postconfiguration),
+    create_main_conf: Some(create_main_conf),
+    init_main_conf: None,
+    create_srv_conf: None,
+    merge_srv_conf: None,
+    create_loc_conf: Some(create_loc_conf),
+    merge_loc_conf: Some(merge_loc_conf),
+};
+
+static FILTER_MODULE_CTX: ngx_http_module_t = ngx_http_module_t {
+    preconfiguration: None,
+    postconfiguration: Some(filter_postconfiguration),
+    create_main_conf: None,
+    init_main_conf: None,
+    create_srv_conf: None,
+    merge_srv_conf: None,
+    create_loc_conf: None,
+    merge_loc_conf: None,
+};
+
+/// A pointer in a table that nginx reads after `dlopen`.
+#[repr(transparent)]
+pub struct Entry<T>(*const T);
+
+// SAFETY: the tables are constant, and what they point to is static.
+unsafe impl<T> Sync for Entry<T> {}
+
+/// The modules in this library (nginx: `ngx_load_module`).
+#[unsafe(no_mangle)]
+#[allow(non_upper_case_globals)]
+pub static ngx_modules: [Entry<ngx_module_t>; 3] = [
+    Entry(ptr::addr_of!(ngx_http_jwt_user_scope_module)),
+    Entry(ptr::addr_of!(ngx_http_jwt_user_scope_filter_module)),
+    Entry(ptr::null()),
+];
+
+/// Their names.
+#[unsafe(no_mangle)]
+#[allow(non_upper_case_globals)]
+pub static ngx_module_names: [Entry<c_char>; 3] = [
+    Entry(c"ngx_http_jwt_user_scope_module".as_ptr()),
+    Entry(c"ngx_http_jwt_user_scope_filter_module".as_ptr()),
+    Entry(ptr::null()),
+];
+
+/// Where they go among nginx's own: each before the first later name that is there. So checks run allow/deny, ours,
+/// `auth_basic`, `auth_request`, and the filter stands where third-party filters do.
+#[unsafe(no_mangle)]
+#[allow(non_upper_case_globals)]
+pub static ngx_module_order: [Entry<c_char>; 5] = [
+    Entry(c"ngx_http_jwt_user_scope_module".as_ptr()),
+    Entry(c"ngx_http_access_module".as_ptr()),
+    Entry(c"ngx_http_jwt_user_scope_filter_module".as_ptr()),
+    Entry(c"ngx_http_copy_filter_module".as_ptr()),
+    Entry(ptr::null()),
+];
+
+const OK: ngx_int_t = NGX_OK as ngx_int_t;
+const ERROR: ngx_int_t = nginx_sys::NGX_ERROR as ngx_int_t;
+const CONF_OK: *mut c_char = ptr::null_mut();
+const CONF_ERROR: *mut c_char = ptr::without_provenance_mut(usize::MAX);
+
+/// The status of an answer that no rule gives: nginx's own 500 page.
+const INTERNAL_ERROR: ngx_int_t = nginx_sys::NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t;
+
+fn status(result: Result<(), Failed>) -> ngx_int_t {
+    if result.is_ok() { OK } else { ERROR }
+}
+
+unsafe extern "C" fn preconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
+    guard(ERROR, || {
+        boundary::install_hook();
+        // SAFETY: nginx calls with the configuration being read.
+        status(variables::add(unsafe { Conf::from_ptr(cf) }))
+    })
+}
+
+unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
+    guard(ERROR, || {
+        // SAFETY: nginx calls with the configuration being read.
+        let cf = unsafe { Conf::from_ptr(cf) };
+        let handlers =
+            cf.add_phase_handler(ngx_http_phases_NGX_HTTP_ACCESS_PHASE as usize, access_handler, Place::Last)
+                && cf.add_phase_handler(ngx_http_phases_NGX_HTTP_LOG_PHASE as usize, log_handler, Place::First);
+        status(if handlers { conf::check_user_id(cf) } else { Err(Failed) })
+    })
+}
+
+unsafe extern "C" fn create_main_conf(cf: *mut ngx_conf_t) -> *mut c_void {
+    // SAFETY: nginx calls with the configuration being read.
+    guard(ptr::null_mut(), || unsafe { Conf::from_ptr(cf) }.allocate(MainConf::default()).cast())
+}
+
+unsafe extern "C" fn create_loc_conf(cf: *mut ngx_conf_t) -> *mut c_void {
+    // SAFETY: nginx calls with the configuration being read.
+    guard(ptr::null_mut(), || unsafe { Conf::from_ptr(cf) }.allocate(LocConf::default()).cast())
+}
+
+unsafe extern "C" fn merge_loc_conf(cf: *mut ngx_conf_t, prev: *mut c_void, conf: *mut c_void) -> *mut c_char {
+    guard(CONF_ERROR, || {
+        // SAFETY: nginx calls with the configuration being read and two structures of `create_loc_conf`, of different
+        // levels and so not the same.
+        let (cf, prev, conf) = unsafe { (Conf::from_ptr(cf), &*prev.cast::<LocConf>(), &mut *conf.cast::<LocConf>()) };
+        if conf.merge(cf, prev).is_ok() { CONF_OK } else { CONF_ERROR }
+    })
+}
+
+unsafe extern "C" fn filter_postconfiguration(_cf: *mut ngx_conf_t) -> ngx_int_t {
+    guard(ERROR, || status(response::install_filters()))
+}
+
+unsafe extern "C" fn access_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
+    // SAFETY: nginx calls with a request in its access phase.
+    let r = unsafe { Request::from_ptr(r) };
+    match guard(None, || Some(handler::access(r))) {
+        Some(status) => status,
+        None => guard(INTERNAL_ERROR, || handler::failed(r)),
+    }
+}
+
+unsafe extern "C" fn log_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
+    // SAFETY: nginx calls with a request in its log phase.
+    guard((), || variables::forget(unsafe { Request::from_ptr(r) }));
+    OK
+}
+
+unsafe extern "C" fn header_filter(r: *mut ngx_http_request_t) -> ngx_int_t {
+    // SAFETY: nginx calls with a request whose header is to be sent.
+    let r = unsafe { Request::from_ptr(r) };
+    guard(Err(()), || {
+        response::filter_header(r);
+        Ok(())
+    })
+    .map_or(ERROR, |()| response::next_header_filter(r))
+}
+
+unsafe extern "C" fn body_filter(r: *mut ngx_http_request_t, chain: *mut ngx_chain_t) -> ngx_int_t {
+    // SAFETY: nginx calls with a request whose body is to be sent.
+    let r = unsafe { Request::from_ptr(r) };
+    guard(Err(()), || response::filter_body(r, chain)).map_or(ERROR, |chain| response::next_body_filter(r, chain))
+}

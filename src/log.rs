@@ -1,0 +1,55 @@
+//! What the module says, in nginx's grammar: lower case, no full stop, values quoted.
+
+use core::fmt::Arguments;
+
+use authz::{Decision, Denied};
+use nginx_sys::{NGX_LOG_CRIT, NGX_LOG_EMERG, NGX_LOG_ERR, NGX_LOG_INFO};
+
+use crate::ffi::{self, Conf, Request};
+
+/// The one line of a refusal. nginx adds client, server and request.
+///
+/// The user is shown only where a token was verified; nothing else of a token ever is.
+pub fn refusal(r: Request, denied: Denied, decision: &Decision) {
+    let (word, status, reason) = (denied.word(), denied.status(), denied.reason());
+    let location = String::from_utf8_lossy(r.location_name());
+    let user = decision.identity.as_ref().and_then(|identity| identity.user());
+    let level = level(denied);
+    match user {
+        Some(user) => r.log(
+            level,
+            format_args!(
+                "jwt_user_scope: refused with {status} {word}: {reason}, user: \"{}\", location: \"{location}\"",
+                user.escape_debug()
+            ),
+        ),
+        None => r.log(
+            level,
+            format_args!("jwt_user_scope: refused with {status} {word}: {reason}, location: \"{location}\""),
+        ),
+    }
+}
+
+/// Requests without a token and with an expired one are everyday business.
+fn level(denied: Denied) -> u32 {
+    match denied {
+        Denied::MissingToken | Denied::Expired => NGX_LOG_INFO,
+        Denied::Internal => NGX_LOG_CRIT,
+        _ => NGX_LOG_ERR,
+    }
+}
+
+/// An error in the directive that is being read.
+pub fn directive_error(cf: Conf, message: Arguments) {
+    cf.log_here(NGX_LOG_EMERG, message);
+}
+
+/// An error found later; the message ends with the place of its directive.
+pub fn conf_error(cf: Conf, message: Arguments) {
+    cf.log(NGX_LOG_EMERG, message);
+}
+
+/// A message outside any request.
+pub fn cycle_crit(message: Arguments) {
+    ffi::log_to_cycle(NGX_LOG_CRIT, message);
+}

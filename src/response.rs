@@ -1,0 +1,125 @@
+//! The answer to a refusal: the challenge, and the body that replaces nginx's page.
+//!
+//! The access handler returns a status only, so that `satisfy`, `error_page`, `auth_delay` and the rest work as with
+//! nginx's own access modules. When nginx sends its page in the end, the filters put the body in its place.
+
+use core::cell::Cell;
+
+use authz::{Challenge, Denied};
+use nginx_sys::{ngx_chain_t, ngx_int_t, ngx_uint_t};
+
+use crate::conf::Failed;
+use crate::ffi::{self, BodyFilter, Handler, Request};
+use crate::state::State;
+use crate::{ERROR, INTERNAL_ERROR, body_filter, header_filter};
+
+/// An answer that waits in the request's context of the filter module.
+pub struct Answer {
+    status: ngx_uint_t,
+    body: &'static [u8],
+}
+
+const JSON: &[u8] = b"application/json";
+
+macro_rules! answers {
+    ($($detail:literal => $status:literal),+ $(,)?) => {
+        /// What the client reads, by [`Denied::detail`]: the shape of FastAPI's errors.
+        fn answer_of(denied: Denied) -> Option<&'static Answer> {
+            match denied.detail() {
+                $($detail => Some(const {
+                    &Answer { status: $status, body: concat!("{\"detail\":\"", $detail, "\"}").as_bytes() }
+                }),)+
+                _ => None,
+            }
+        }
+    };
+}
+
+answers! {
+    "Not authenticated" => 401,
+    "Invalid token" => 401,
+    "Token expired" => 401,
+    "Forbidden" => 403,
+    "Bad request path" => 400,
+}
+
+/// Sets challenge and body, and gives the status for nginx to finalise with.
+pub fn refuse(r: Request, state: &State, denied: Denied) -> ngx_int_t {
+    if let Some(challenge) = challenge_of(denied) {
+        let Some(challenge) = r.push_challenge(challenge) else { return INTERNAL_ERROR };
+        state.challenge.set(Some(challenge));
+    }
+    r.set_answer(answer_of(denied));
+    denied.status() as ngx_int_t
+}
+
+/// RFC 6750 section 3. The text for the client says no more than the body does.
+fn challenge_of(denied: Denied) -> Option<&'static [u8]> {
+    match denied.challenge() {
+        Challenge::None => None,
+        Challenge::Bearer => Some(b"Bearer"),
+        Challenge::InvalidToken if denied == Denied::Expired => {
+            Some(b"Bearer error=\"invalid_token\", error_description=\"Token expired\"")
+        }
+        Challenge::InvalidToken => Some(b"Bearer error=\"invalid_token\", error_description=\"Invalid token\""),
+        Challenge::InsufficientScope => Some(b"Bearer error=\"insufficient_scope\""),
+    }
+}
+
+/// Takes back the challenge of an earlier refusal: an `error_page` has led to a location that decides for itself.
+pub fn clear_challenge(r: Request, state: &State) {
+    if let Some(challenge) = state.challenge.take() {
+        r.remove_challenge(challenge);
+    }
+    r.set_answer(None);
+}
+
+/// The header of an answer that waits, once it is this refusal that nginx sends: not the page of another status, and
+/// not what a backend answered after another module had let the request in (`satisfy any`).
+pub fn filter_header(r: Request) {
+    let Some(answer) = r.answer() else { return };
+    if r.err_status() == answer.status && r.ended_in_access_phase() {
+        r.set_content(JSON, answer.body.len());
+    } else {
+        r.set_answer(None);
+    }
+}
+
+/// The body of an answer that waits; the header filter has dropped it if it must not be sent.
+///
+/// # Errors
+/// nginx has no memory.
+pub fn filter_body(r: Request, chain: *mut ngx_chain_t) -> Result<*mut ngx_chain_t, ()> {
+    match r.answer() {
+        Some(answer) if !chain.is_null() => {
+            r.set_answer(None);
+            r.last_chain(answer.body).ok_or(())
+        }
+        _ => Ok(chain),
+    }
+}
+
+thread_local! {
+    /// The filters that were first before ours, set anew at each configuration. nginx runs on one thread.
+    static NEXT: Cell<Option<(Handler, BodyFilter)>> = const { Cell::new(None) };
+}
+
+/// Puts our filters in front.
+///
+/// # Errors
+/// nginx has none to go before.
+pub fn install_filters() -> Result<(), Failed> {
+    let (Some(header), Some(body)) = ffi::replace_top_filters(header_filter, body_filter) else { return Err(Failed) };
+    NEXT.set(Some((header, body)));
+    Ok(())
+}
+
+/// Hands the header on.
+pub fn next_header_filter(r: Request) -> ngx_int_t {
+    NEXT.get().map_or(ERROR, |(filter, _)| ffi::call_header_filter(filter, r))
+}
+
+/// Hands the body on.
+pub fn next_body_filter(r: Request, chain: *mut ngx_chain_t) -> ngx_int_t {
+    NEXT.get().map_or(ERROR, |(_, filter)| ffi::call_body_filter(filter, r, chain))
+}

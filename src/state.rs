@@ -1,0 +1,126 @@
+//! What the module remembers of a request: its last decision.
+//!
+//! nginx clears module contexts at every internal redirect, but variables must outlive `error_page`. So the state
+//! hangs on a cleanup of the request's pool, where it can be found again (as in `ngx_http_realip_module.c`).
+
+use core::cell::{Cell, RefCell};
+use core::ptr::NonNull;
+
+use authz::{Decision, Input};
+use nginx_sys::ngx_table_elt_t;
+
+use crate::conf::Active;
+use crate::ffi::Request;
+
+/// State of a request. Shared, since a variable read while a decision is made finds it too.
+#[derive(Default)]
+pub struct State {
+    /// The last decision, if one was made.
+    last: RefCell<Option<Decision>>,
+    /// What `last` was made of, when it was made before the access phase.
+    early: RefCell<Option<Key>>,
+    /// The access phase has decided since nginx last chose a location.
+    settled: Cell<bool>,
+    /// A decision is being made: a variable read for it must not ask for another one.
+    deciding: Cell<bool>,
+    /// The challenge of an earlier refusal in this request.
+    pub challenge: Cell<Option<NonNull<ngx_table_elt_t>>>,
+}
+
+/// Everything that a decision depends on. Equal keys have equal decisions.
+#[derive(PartialEq)]
+pub struct Key {
+    /// The configuration, by its address.
+    active: *const Active,
+    raw: Box<[u8]>,
+    uri: Box<[u8]>,
+    rewritten: bool,
+    token: Option<Box<[u8]>>,
+    user: Box<[u8]>,
+    now: u64,
+}
+
+impl Key {
+    pub fn new(active: &Active, input: &Input, now: u64) -> Self {
+        Self {
+            active,
+            raw: input.path.raw.into(),
+            uri: input.path.uri.into(),
+            rewritten: input.path.rewritten,
+            token: input.token.map(Into::into),
+            user: input.user.into(),
+            now,
+        }
+    }
+}
+
+impl State {
+    /// The state of a request, if it has one. One found again after an internal redirect decides anew.
+    pub fn find<'r>(r: Request<'r>) -> Option<&'r Self> {
+        if let Some(state) = r.context() {
+            return Some(state);
+        }
+        let state = r.state_from_cleanups()?;
+        r.set_context(state);
+        state.settled.set(false);
+        state.early.take();
+        Some(state)
+    }
+
+    /// The state of a request, made when there is none. `None` when there is no memory.
+    pub fn of<'r>(r: Request<'r>) -> Option<&'r Self> {
+        if let Some(state) = Self::find(r) {
+            return Some(state);
+        }
+        let state = r.attach_state()?;
+        r.set_context(state);
+        Some(state)
+    }
+
+    /// Runs what makes a decision. Variables read meanwhile show none.
+    pub fn deciding<T>(&self, make: impl FnOnce() -> T) -> T {
+        self.deciding.set(true);
+        let made = make();
+        self.deciding.set(false);
+        made
+    }
+
+    /// Whether a decision is being made.
+    pub fn is_deciding(&self) -> bool {
+        self.deciding.get()
+    }
+
+    /// Whether the access phase has decided since nginx last chose a location.
+    pub fn is_settled(&self) -> bool {
+        self.settled.get()
+    }
+
+    /// Looks at the last decision.
+    pub fn with_last<T>(&self, look: impl FnOnce(&Decision) -> T) -> Option<T> {
+        self.last.borrow().as_ref().map(look)
+    }
+
+    /// Keeps a decision made before the access phase.
+    pub fn keep_early(&self, key: Option<Key>, decision: Decision) {
+        self.early.replace(key);
+        self.last.replace(Some(decision));
+    }
+
+    /// Keeps the decision of the access phase.
+    pub fn settle(&self, decision: Decision) {
+        self.keep_early(None, decision);
+        self.settled.set(true);
+        self.deciding.set(false);
+    }
+
+    /// Whether the last decision is an early one of exactly this. Without early decisions no key is made.
+    pub fn is_early(&self, key: impl FnOnce() -> Key) -> bool {
+        self.early.borrow().as_ref().is_some_and(|early| *early == key())
+    }
+
+    /// Takes the last decision out.
+    pub fn take(&self) -> Option<Decision> {
+        self.early.take();
+        self.last.take()
+    }
+}
