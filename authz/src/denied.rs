@@ -5,6 +5,8 @@
 pub enum Denied {
     /// Nothing to verify: no `Authorization`, another scheme, or `Bearer` alone (RFC 6750 section 2.1).
     MissingToken,
+    /// Two places carry tokens, and not the same.
+    TwoTokens,
     /// Not exactly three non-empty segments (RFC 7515 section 7.1).
     Segments,
     /// A segment is not strict base64url (RFC 7515 section 2).
@@ -35,6 +37,12 @@ pub enum Denied {
     NotYetValid,
     /// `iat` is not a number, or too large for one (RFC 7519 section 4.1.6).
     IatInvalid,
+    /// Issued for longer than the location accepts.
+    LifetimeExceeded,
+    /// `iss` is missing, not a string, or no accepted issuer (RFC 7519 section 4.1.1).
+    BadIssuer,
+    /// `aud` is missing, neither a string nor an array of strings, or names no accepted audience (RFC 7519 section 4.1.3).
+    BadAudience,
     /// The `typ` header names another kind of token (RFC 8725 section 3.11).
     BadType,
     /// The user claim is missing.
@@ -45,6 +53,10 @@ pub enum Denied {
     UserMismatch,
     /// The value to compare with is empty: the location names no user.
     EmptyScope,
+    /// A requirement of the location is not met, answered as forbidden.
+    RequirementFailed,
+    /// A requirement of the location is not met, answered as an unfit token.
+    RequirementFailedToken,
     /// A backend could read the path differently from nginx.
     AmbiguousPath,
     /// The decision could not be made.
@@ -69,14 +81,21 @@ impl Denied {
     pub fn word(self) -> &'static str {
         match self {
             Self::MissingToken => "missing_token",
-            Self::Segments | Self::Encoding | Self::Header | Self::HeaderMember | Self::Critical | Self::Payload => {
-                "malformed_token"
-            }
+            Self::TwoTokens
+            | Self::Segments
+            | Self::Encoding
+            | Self::Header
+            | Self::HeaderMember
+            | Self::Critical
+            | Self::Payload => "malformed_token",
             Self::UnsupportedAlgorithm => "unsupported_algorithm",
             Self::UnknownKey => "unknown_key",
             Self::BadSignature => "bad_signature",
             Self::Expired => "expired",
             Self::NotYetValid => "not_yet_valid",
+            Self::LifetimeExceeded => "lifetime_exceeded",
+            Self::BadIssuer => "bad_issuer",
+            Self::BadAudience => "bad_audience",
             Self::BadType => "bad_type",
             Self::ExpMissing
             | Self::ExpInvalid
@@ -86,6 +105,7 @@ impl Denied {
             | Self::UserInvalid => "bad_claim",
             Self::UserMismatch => "user_mismatch",
             Self::EmptyScope => "empty_scope",
+            Self::RequirementFailed | Self::RequirementFailedToken => "requirement_failed",
             Self::AmbiguousPath => "ambiguous_path",
             Self::Internal => "internal_error",
         }
@@ -94,7 +114,7 @@ impl Denied {
     /// The HTTP status of the answer.
     pub fn status(self) -> u16 {
         match self {
-            Self::UserMismatch | Self::EmptyScope => 403,
+            Self::UserMismatch | Self::EmptyScope | Self::RequirementFailed => 403,
             Self::AmbiguousPath => 400,
             Self::Internal => 500,
             _ => 401,
@@ -106,7 +126,7 @@ impl Denied {
         match (self, self.status()) {
             (Self::MissingToken, _) => Challenge::Bearer,
             (_, 401) => Challenge::InvalidToken,
-            (Self::UserMismatch | Self::EmptyScope, _) => Challenge::InsufficientScope,
+            (_, 403) => Challenge::InsufficientScope,
             _ => Challenge::None,
         }
     }
@@ -128,6 +148,7 @@ impl Denied {
     pub fn reason(self) -> &'static str {
         match self {
             Self::MissingToken => "no bearer token in the request",
+            Self::TwoTokens => "the configured token and the one in \"Authorization\" differ",
             Self::Segments => "token is not three non-empty segments",
             Self::Encoding => "a segment of the token is not strict base64url",
             Self::Header => "token header is not a JSON object with unique member names",
@@ -143,11 +164,17 @@ impl Denied {
             Self::NbfInvalid => "claim \"nbf\" is not a number in range",
             Self::NotYetValid => "claim \"nbf\" is in the future",
             Self::IatInvalid => "claim \"iat\" is not a number in range",
+            Self::LifetimeExceeded => "token was issued for longer than \"jwt_user_scope_max_lifetime\"",
+            Self::BadIssuer => "claim \"iss\" is not an accepted issuer",
+            Self::BadAudience => "claim \"aud\" names no accepted audience",
             Self::BadType => "\"typ\" of the token is not an accepted one",
             Self::UserMissing => "user claim is missing",
             Self::UserInvalid => "user claim is neither a non-empty string nor an integer, nor an array of these",
             Self::UserMismatch => "user of the token is not the user of the path",
             Self::EmptyScope => "the value to compare the user with is empty",
+            Self::RequirementFailed | Self::RequirementFailedToken => {
+                "a value of \"jwt_user_scope_require\" is empty or 0"
+            }
             Self::AmbiguousPath => "a backend could read the path differently from nginx",
             Self::Internal => "internal error",
         }

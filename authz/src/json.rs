@@ -77,6 +77,13 @@ impl Object {
         &self.text
     }
 
+    /// The value of the one member whose name, ASCII letters folded, is `name`; `None` when there are two.
+    pub fn get_folded(&self, name: &str) -> Option<Value<'_>> {
+        let mut members = self.members.iter().filter(|m| m.name.get(&self.text).eq_ignore_ascii_case(name));
+        let member = members.next()?;
+        members.next().is_none().then(|| Value::of(&self.text[member.value.clone()]))
+    }
+
     /// The value of a member, if there is one of this name.
     pub fn get(&self, name: &str) -> Option<Value<'_>> {
         let member = self.members.iter().find(|m| m.name.get(&self.text) == name)?;
@@ -124,6 +131,24 @@ impl<'a> Value<'a> {
         let Self::Array(raw) = self else { return None };
         let elements: Vec<&'a RawValue> = serde_json::from_str(raw).ok()?;
         Some(elements.into_iter().map(|raw| Value::of(raw.get())).collect())
+    }
+
+    /// How a variable shows the value: a string as it is, numbers and booleans as written, an array of these joined with
+    /// commas. `None` for anything else, and where a comma within a member would pass for one between two.
+    pub fn into_shown(self) -> Option<Cow<'a, str>> {
+        let Some(elements) = self.elements() else { return self.into_scalar() };
+        let elements: Vec<_> = elements.into_iter().map(Self::into_scalar).collect::<Option<_>>()?;
+        let clear = elements.iter().all(|element| !element.contains(','));
+        clear.then(|| Cow::Owned(elements.join(",")))
+    }
+
+    fn into_scalar(self) -> Option<Cow<'a, str>> {
+        match self {
+            Self::String(text) => Some(text),
+            Self::Number(raw) => Some(Cow::Borrowed(raw)),
+            Self::Bool(value) => Some(Cow::Borrowed(if value { "true" } else { "false" })),
+            Self::Null | Self::Array(_) | Self::Object(_) => None,
+        }
     }
 
     /// A number as the nearest `f64`; `None` for anything else, and for one too large.
@@ -427,6 +452,37 @@ mod tests {
         assert!(parse(&nested(900)).is_err());
         assert!(parse(&format!("{{\"a\":{}{}}}", "[".repeat(126), "]".repeat(126))).is_ok());
         assert!(parse(&format!("{{\"a\":{}{}}}", "[".repeat(127), "]".repeat(127))).is_err());
+    }
+
+    #[test]
+    fn folds_names_for_variables() {
+        let object = parse(r#"{"Role":"a","x":1,"X":2}"#).unwrap();
+        assert_eq!(object.get_folded("role"), Some(Value::String("a".into())));
+        assert_eq!(object.get_folded("x"), None, "two that fold together");
+        assert_eq!(object.get_folded("y"), None);
+    }
+
+    #[test]
+    fn shows_values() {
+        let rows = [
+            (r#""a b""#, Some("a b")),
+            (r#""a,b""#, Some("a,b")),
+            (r#""""#, Some("")),
+            ("1.50", Some("1.50")),
+            ("true", Some("true")),
+            ("false", Some("false")),
+            (r#"["a",1,true]"#, Some("a,1,true")),
+            (r#"[]"#, Some("")),
+            (r#"["a,b","c"]"#, None),
+            (r#"["a",null]"#, None),
+            (r#"[["a"]]"#, None),
+            ("null", None),
+            ("{}", None),
+        ];
+        for (value, shown) in rows {
+            let object = parse(&format!("{{\"v\":{value}}}")).unwrap();
+            assert_eq!(object.get("v").unwrap().into_shown().as_deref(), shown, "{value}");
+        }
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! A [`Policy`] is built once, from the configuration. [`decide`] takes it with plain bytes and a time, and answers with
 //! a [`Decision`]. No clock, logger or allocator of the caller is seen here, and nothing of nginx.
 
+use std::rc::Rc;
+
 mod claims;
 mod denied;
 mod json;
@@ -14,9 +16,10 @@ mod token;
 mod verify;
 
 pub use denied::{Challenge, Denied};
+pub use json::{Object, Value};
 pub use keys::{KeyError, Keys, secret_of_file};
 pub use path::Path;
-pub use policy::{NoKeys, Policy, Scope};
+pub use policy::{NoKeys, Policy, Rules, Scope};
 pub use scope::{ClaimName, ClaimNameError, User};
 pub use token::bearer;
 pub use verify::Verified;
@@ -26,10 +29,33 @@ pub use verify::Verified;
 pub struct Input<'a> {
     /// The path, judged where a user is compared.
     pub path: Path<'a>,
+    /// The request is a CORS preflight.
+    pub preflight: bool,
     /// The token, if the request has one; see [`bearer`].
     pub token: Option<&'a [u8]>,
+    /// A token that the request carries at a second place. It must be the same.
+    pub second_token: Option<&'a [u8]>,
     /// The user that the location belongs to; not looked at under [`Scope::Any`].
     pub user: &'a [u8],
+}
+
+/// What the decision asks of the caller, once the token is verified and its claims can be read.
+pub trait Conditions {
+    /// Whether this token may reach any user's path.
+    fn bypass(&mut self, identity: &Rc<Identity>) -> bool;
+    /// The refusal, if the location requires more than the token and its user.
+    fn requirement(&mut self, identity: &Rc<Identity>) -> Result<(), Denied>;
+}
+
+/// No condition.
+impl Conditions for () {
+    fn bypass(&mut self, _: &Rc<Identity>) -> bool {
+        false
+    }
+
+    fn requirement(&mut self, _: &Rc<Identity>) -> Result<(), Denied> {
+        Ok(())
+    }
 }
 
 /// Why a request may go on.
@@ -37,6 +63,10 @@ pub struct Input<'a> {
 pub enum Granted {
     /// The token is valid and good for the location.
     Ok,
+    /// The token is valid, and its bearer may reach any user's path.
+    Bypassed,
+    /// A CORS preflight, which carries no token.
+    Preflight,
 }
 
 impl Granted {
@@ -44,6 +74,8 @@ impl Granted {
     pub fn word(self) -> &'static str {
         match self {
             Self::Ok => "ok",
+            Self::Bypassed => "bypassed",
+            Self::Preflight => "preflight",
         }
     }
 }
@@ -53,8 +85,6 @@ impl Granted {
 pub struct Identity {
     token: Verified,
     user: User,
-    /// Which member of an array claim matched.
-    matched: Option<usize>,
 }
 
 impl Identity {
@@ -63,12 +93,9 @@ impl Identity {
         &self.token
     }
 
-    /// The verified user; of an array claim, the member that matched.
-    pub fn user(&self) -> Option<&str> {
-        match &self.user {
-            User::One(name) => Some(name),
-            User::AnyOf(names) => names.get(self.matched?).map(|name| &**name),
-        }
+    /// The user claim.
+    pub fn user(&self) -> &User {
+        &self.user
     }
 }
 
@@ -77,41 +104,81 @@ impl Identity {
 pub struct Decision {
     /// Whether the request may go on.
     pub outcome: Result<Granted, Denied>,
-    /// Present unless the token was refused (or, under the path rule, not looked at): a refusal with 403 has one.
-    pub identity: Option<Identity>,
+    /// Present unless the token was refused or not looked at: a refusal with 403 has one, one with 401 has none.
+    pub identity: Option<Rc<Identity>>,
+    /// Which member of an array claim matched.
+    matched: Option<usize>,
+}
+
+impl Decision {
+    /// A decision without a token.
+    pub const fn without_identity(outcome: Result<Granted, Denied>) -> Self {
+        Self { outcome, identity: None, matched: None }
+    }
+
+    /// The result word, as `$jwt_user_scope_result` shows it.
+    pub fn word(&self) -> &'static str {
+        match self.outcome {
+            Ok(granted) => granted.word(),
+            Err(denied) => denied.word(),
+        }
+    }
+
+    /// The verified user; of an array claim, the member that matched.
+    pub fn user(&self) -> Option<&str> {
+        match self.identity.as_deref()?.user() {
+            User::One(name) => Some(name),
+            User::AnyOf(names) => names.get(self.matched?).map(|name| &**name),
+        }
+    }
 }
 
 /// Decides on a request. `now` is in seconds since the epoch.
-pub fn decide(policy: &Policy, input: Input, now: u64) -> Decision {
-    if policy.scope == Scope::User && !input.path.is_unambiguous() {
-        return Decision { outcome: Err(Denied::AmbiguousPath), identity: None };
+pub fn decide(policy: &Policy, input: Input, now: u64, conditions: &mut impl Conditions) -> Decision {
+    if policy.scope == Scope::User && !policy.rules.any_path && !input.path.is_unambiguous() {
+        return Decision::without_identity(Err(Denied::AmbiguousPath));
     }
-    match authenticate(policy, input.token, now) {
-        Err(denied) => Decision { outcome: Err(denied), identity: None },
-        Ok(mut identity) => {
-            let outcome = authorize(policy, &mut identity, input.user);
-            Decision { outcome, identity: Some(identity) }
-        }
+    if policy.rules.preflight && input.preflight {
+        return Decision::without_identity(Ok(Granted::Preflight));
     }
+    let identity = match authenticate(policy, &input, now) {
+        Ok(identity) => Rc::new(identity),
+        Err(denied) => return Decision::without_identity(Err(denied)),
+    };
+    let matched = identity.user.matching(input.user);
+    let outcome = authorize(policy, &identity, input.user, matched.is_some(), conditions);
+    let identity = (!matches!(outcome, Err(denied) if denied.status() == 401)).then_some(identity);
+    Decision { outcome, identity, matched }
 }
 
-/// Who the token names: every rule that answers 401, in the order of the contract.
-fn authenticate(policy: &Policy, token: Option<&[u8]>, now: u64) -> Result<Identity, Denied> {
-    let token = verify::verify(&policy.keys, token.ok_or(Denied::MissingToken)?)?;
-    claims::check_time(token.claims(), now)?;
-    claims::check_type(&token)?;
+/// Who the token names: the rules that answer 401, in the order of the contract.
+fn authenticate(policy: &Policy, input: &Input, now: u64) -> Result<Identity, Denied> {
+    let token = input.token.ok_or(Denied::MissingToken)?;
+    if input.second_token.is_some_and(|second| second != token) {
+        return Err(Denied::TwoTokens);
+    }
+    let token = verify::verify(&policy.keys, token)?;
+    claims::check(&policy.rules, &token, now)?;
     let user = User::of(token.claims(), &policy.claim)?;
-    Ok(Identity { token, user, matched: None })
+    Ok(Identity { token, user })
 }
 
-/// Whether that user may reach the location: the rules that answer 403.
-fn authorize(policy: &Policy, identity: &mut Identity, expected: &[u8]) -> Result<Granted, Denied> {
-    if policy.scope == Scope::User {
-        if expected.is_empty() {
-            return Err(Denied::EmptyScope);
-        }
-        identity.matched = identity.user.matching(expected);
-        identity.matched.ok_or(Denied::UserMismatch)?;
-    }
-    Ok(Granted::Ok)
+/// Whether that user may reach the location: the user or the bypass, then what else is required.
+fn authorize(
+    policy: &Policy,
+    identity: &Rc<Identity>,
+    expected: &[u8],
+    matches: bool,
+    conditions: &mut impl Conditions,
+) -> Result<Granted, Denied> {
+    let granted = match policy.scope {
+        Scope::Any => Granted::Ok,
+        // No user's path, so not one that a bypass opens.
+        Scope::User if expected.is_empty() => return Err(Denied::EmptyScope),
+        Scope::User if matches => Granted::Ok,
+        Scope::User if conditions.bypass(identity) => Granted::Bypassed,
+        Scope::User => return Err(Denied::UserMismatch),
+    };
+    conditions.requirement(identity)?;
+    Ok(granted)
 }

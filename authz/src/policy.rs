@@ -15,11 +15,31 @@ pub enum Scope {
     Any,
 }
 
-/// The rules of one location.
+/// The rules of one location but for its keys. The default lets any claim pass that no rule must see.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// Accepted issuers; empty accepts every one, and none at all.
+    pub issuers: Vec<Box<str>>,
+    /// Accepted audiences; empty accepts every one, and none at all.
+    pub audiences: Vec<Box<str>>,
+    /// Accepted types; empty for `JWT`, `at+jwt` or none.
+    pub types: Vec<Box<str>>,
+    /// Clock skew allowed on `exp` and `nbf`, in seconds.
+    pub leeway: u64,
+    /// How long a token may be issued for, in seconds; 0 for any time.
+    pub max_lifetime: u64,
+    /// Real CORS preflights pass without a token.
+    pub preflight: bool,
+    /// Any path is taken as nginx reads it, though a backend may read it differently.
+    pub any_path: bool,
+}
+
+/// All rules of one location.
 pub struct Policy {
     pub(crate) scope: Scope,
     pub(crate) claim: ClaimName,
     pub(crate) keys: Rc<Keys>,
+    pub(crate) rules: Rules,
 }
 
 /// A policy without a key, which could only refuse.
@@ -39,8 +59,8 @@ impl Policy {
     ///
     /// # Errors
     /// There is no key.
-    pub fn new(scope: Scope, claim: ClaimName, keys: Rc<Keys>) -> Result<Self, NoKeys> {
-        if keys.is_empty() { Err(NoKeys) } else { Ok(Self { scope, claim, keys }) }
+    pub fn new(scope: Scope, claim: ClaimName, keys: Rc<Keys>, rules: Rules) -> Result<Self, NoKeys> {
+        if keys.is_empty() { Err(NoKeys) } else { Ok(Self { scope, claim, keys, rules }) }
     }
 
     /// What a token must be good for.

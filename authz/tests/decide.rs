@@ -2,7 +2,9 @@
 
 use std::rc::Rc;
 
-use authz::{ClaimName, Decision, Denied, Granted, Input, Keys, Path, Policy, Scope, bearer, decide};
+use authz::{
+    ClaimName, Conditions, Decision, Denied, Granted, Identity, Input, Keys, Path, Policy, Rules, Scope, bearer, decide,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, crypto};
@@ -15,7 +17,7 @@ const CLAIMS: &str = r#"{"uid":"A","exp":1000001}"#;
 fn policy(scope: Scope, claim: &str) -> Policy {
     let mut keys = Keys::default();
     keys.add_secret(SECRET).unwrap();
-    Policy::new(scope, ClaimName::parse(claim.as_bytes()).unwrap(), Rc::new(keys)).unwrap()
+    Policy::new(scope, ClaimName::parse(claim.as_bytes()).unwrap(), Rc::new(keys), Rules::default()).unwrap()
 }
 
 fn sign_with(secret: &[u8], header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> Vec<u8> {
@@ -30,7 +32,7 @@ fn sign(header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> Vec<u8> {
 
 fn ask(policy: &Policy, path: &str, token: Option<&[u8]>, user: &str) -> Decision {
     let path = Path { raw: path.as_bytes(), uri: path.as_bytes(), rewritten: false };
-    decide(policy, Input { path, token, user: user.as_bytes() }, NOW)
+    decide(policy, Input { path, preflight: false, token, second_token: None, user: user.as_bytes() }, NOW, &mut ())
 }
 
 /// The decision on a token for the path of user A.
@@ -42,14 +44,14 @@ fn outcome(token: &[u8]) -> Result<Granted, Denied> {
 fn lets_the_right_user_through() {
     let decision = ask(&policy(Scope::User, "uid"), "/users/A", Some(&sign(HEADER, CLAIMS)), "A");
     assert_eq!(decision.outcome, Ok(Granted::Ok));
-    assert_eq!(decision.identity.unwrap().user(), Some("A"));
+    assert_eq!(decision.user(), Some("A"));
 }
 
 #[test]
 fn refuses_another_users_path_and_still_knows_who_asked() {
     let decision = ask(&policy(Scope::User, "uid"), "/users/B", Some(&sign(HEADER, CLAIMS)), "B");
     assert_eq!(decision.outcome, Err(Denied::UserMismatch));
-    assert_eq!(decision.identity.unwrap().user(), Some("A"));
+    assert_eq!(decision.user(), Some("A"));
 }
 
 #[test]
@@ -184,7 +186,7 @@ fn any_asks_for_a_valid_token_and_for_nothing_of_the_path() {
     let anonymous = sign(HEADER, r#"{"exp":1000001}"#);
     assert_eq!(ask(&any, "/", Some(&anonymous), "").outcome, Err(Denied::UserMissing));
     let several = sign(HEADER, r#"{"uid":["A","B"],"exp":1000001}"#);
-    assert_eq!(ask(&any, "/", Some(&several), "").identity.unwrap().user(), None, "no member has matched");
+    assert_eq!(ask(&any, "/", Some(&several), "").user(), None, "no member has matched");
 }
 
 #[test]
@@ -206,7 +208,7 @@ fn the_user_may_stand_in_another_claim() {
 
 #[test]
 fn a_policy_has_a_key() {
-    assert!(Policy::new(Scope::Any, ClaimName::parse(b"uid").unwrap(), Rc::default()).is_err());
+    assert!(Policy::new(Scope::Any, ClaimName::parse(b"uid").unwrap(), Rc::default(), Rules::default()).is_err());
 }
 
 #[test]
@@ -228,6 +230,12 @@ fn answers_group_as_the_contract_says() {
         (Denied::BadType, "bad_type", 401, InvalidToken, "Invalid token"),
         (Denied::ExpMissing, "bad_claim", 401, InvalidToken, "Invalid token"),
         (Denied::UserInvalid, "bad_claim", 401, InvalidToken, "Invalid token"),
+        (Denied::TwoTokens, "malformed_token", 401, InvalidToken, "Invalid token"),
+        (Denied::LifetimeExceeded, "lifetime_exceeded", 401, InvalidToken, "Invalid token"),
+        (Denied::BadIssuer, "bad_issuer", 401, InvalidToken, "Invalid token"),
+        (Denied::BadAudience, "bad_audience", 401, InvalidToken, "Invalid token"),
+        (Denied::RequirementFailedToken, "requirement_failed", 401, InvalidToken, "Invalid token"),
+        (Denied::RequirementFailed, "requirement_failed", 403, InsufficientScope, "Forbidden"),
         (Denied::UserMismatch, "user_mismatch", 403, InsufficientScope, "Forbidden"),
         (Denied::EmptyScope, "empty_scope", 403, InsufficientScope, "Forbidden"),
         (Denied::AmbiguousPath, "ambiguous_path", 400, None, "Bad request path"),
@@ -246,4 +254,127 @@ fn bearer_and_decision_meet() {
     let token = sign(HEADER, CLAIMS);
     let header = [b"bearer  ", &token[..], b" "].concat();
     assert_eq!(outcome(bearer(&header).unwrap()), Ok(Granted::Ok));
+}
+
+/// Conditions that answer as told, and tell what they were asked.
+#[derive(Default)]
+struct Told {
+    bypass: bool,
+    requirement: Option<Denied>,
+    asked: Vec<&'static str>,
+}
+
+impl Conditions for Told {
+    fn bypass(&mut self, _: &Rc<Identity>) -> bool {
+        self.asked.push("bypass");
+        self.bypass
+    }
+
+    fn requirement(&mut self, _: &Rc<Identity>) -> Result<(), Denied> {
+        self.asked.push("requirement");
+        self.requirement.map_or(Ok(()), Err)
+    }
+}
+
+fn ask_with(rules: Rules, input: Input, told: &mut Told) -> Decision {
+    let mut keys = Keys::default();
+    keys.add_secret(SECRET).unwrap();
+    let policy = Policy::new(Scope::User, ClaimName::parse(b"uid").unwrap(), Rc::new(keys), rules).unwrap();
+    decide(&policy, input, NOW, told)
+}
+
+fn input<'a>(token: &'a [u8], user: &'a [u8]) -> Input<'a> {
+    let path = Path { raw: b"/users", uri: b"/users", rewritten: false };
+    Input { path, preflight: false, token: Some(token), second_token: None, user }
+}
+
+#[test]
+fn conditions_are_asked_when_their_turn_comes() {
+    use Denied::{EmptyScope, Expired, RequirementFailed, RequirementFailedToken, UserMismatch};
+    let (good, expired) = (sign(HEADER, CLAIMS), sign(HEADER, r#"{"uid":"A","exp":1}"#));
+    let (both, requirement): (&[&str], &[&str]) = (&["bypass", "requirement"], &["requirement"]);
+    let rows = [
+        (&good, "A", true, None, Ok(Granted::Ok), requirement),
+        (&good, "B", true, None, Ok(Granted::Bypassed), both),
+        (&good, "B", false, None, Err(UserMismatch), &["bypass"][..]),
+        (&good, "", true, None, Err(EmptyScope), &[]),
+        (&good, "A", false, Some(RequirementFailed), Err(RequirementFailed), requirement),
+        (&good, "B", true, Some(RequirementFailed), Err(RequirementFailed), both),
+        (&good, "B", false, Some(RequirementFailed), Err(UserMismatch), &["bypass"]),
+        (&good, "A", false, Some(RequirementFailedToken), Err(RequirementFailedToken), requirement),
+        (&expired, "A", true, None, Err(Expired), &[]),
+    ];
+    for (token, user, bypass, requirement, outcome, asked) in rows {
+        let mut told = Told { bypass, requirement, ..Told::default() };
+        let decision = ask_with(Rules::default(), input(token, user.as_bytes()), &mut told);
+        assert_eq!((decision.outcome, &told.asked[..]), (outcome, asked), "{user} {bypass} {requirement:?}");
+        let shown = !matches!(outcome, Err(denied) if denied.status() == 401);
+        assert_eq!(decision.user().is_some(), shown, "an identity is shown unless a 401 rule failed: {outcome:?}");
+    }
+}
+
+#[test]
+fn a_bypass_replaces_the_user_comparison_alone() {
+    let mut told = Told { bypass: true, ..Told::default() };
+    let token = sign(HEADER, CLAIMS);
+    let path = Path { raw: b"/users/B/../A", uri: b"/users/A", rewritten: false };
+    let decision = ask_with(Rules::default(), Input { path, ..input(&token, b"B") }, &mut told);
+    assert_eq!(decision.outcome, Err(Denied::AmbiguousPath));
+    let decision =
+        ask_with(Rules { any_path: true, ..Rules::default() }, Input { path, ..input(&token, b"B") }, &mut told);
+    assert_eq!(decision.outcome, Ok(Granted::Bypassed));
+}
+
+#[test]
+fn preflights_pass_where_they_may() {
+    let preflight = |token| Input { preflight: true, token, ..input(b"", b"A") };
+    let allowed = Rules { preflight: true, ..Rules::default() };
+    let mut told = Told::default();
+    let decision = ask_with(allowed.clone(), preflight(None), &mut told);
+    assert_eq!((decision.outcome, decision.user()), (Ok(Granted::Preflight), None));
+    assert_eq!(ask_with(Rules::default(), preflight(None), &mut told).outcome, Err(Denied::MissingToken));
+    let plain = Input { preflight: false, ..preflight(None) };
+    assert_eq!(ask_with(allowed.clone(), plain, &mut told).outcome, Err(Denied::MissingToken));
+    let odd = Input { path: Path { raw: b"/a;b", uri: b"/a;b", rewritten: false }, ..preflight(None) };
+    assert_eq!(ask_with(allowed, odd, &mut told).outcome, Err(Denied::AmbiguousPath));
+    assert_eq!(told.asked, [""; 0]);
+}
+
+#[test]
+fn two_tokens_must_be_one() {
+    let (good, other) = (sign(HEADER, CLAIMS), sign(HEADER, r#"{"uid":"B","exp":1000001}"#));
+    let with = |second| Input { second_token: second, ..input(&good, b"A") };
+    let mut told = Told::default();
+    assert_eq!(ask_with(Rules::default(), with(Some(&good)), &mut told).outcome, Ok(Granted::Ok));
+    assert_eq!(ask_with(Rules::default(), with(Some(&other)), &mut told).outcome, Err(Denied::TwoTokens));
+    assert_eq!(ask_with(Rules::default(), with(None), &mut told).outcome, Ok(Granted::Ok));
+}
+
+#[test]
+fn rules_on_claims_are_judged_in_order() {
+    let all = Rules {
+        issuers: vec!["i".into()],
+        audiences: vec!["a".into()],
+        types: vec!["at+jwt".into()],
+        max_lifetime: 100,
+        ..Rules::default()
+    };
+    let header = r#"{"alg":"HS256","typ":"application/AT+jwt"}"#;
+    let rows = [
+        (header, r#"{"uid":"A","exp":1000001,"iss":"i","aud":["a"]}"#, Ok(Granted::Ok)),
+        (HEADER, r#"{"exp":1}"#, Err(Denied::Expired)),
+        (HEADER, r#"{"exp":2000000,"nbf":1000001}"#, Err(Denied::NotYetValid)),
+        (HEADER, r#"{"exp":2000000}"#, Err(Denied::LifetimeExceeded)),
+        (HEADER, r#"{"exp":1000001}"#, Err(Denied::BadIssuer)),
+        (HEADER, r#"{"exp":1000001,"iss":"i"}"#, Err(Denied::BadAudience)),
+        (HEADER, r#"{"exp":1000001,"iss":"i","aud":"a"}"#, Err(Denied::BadType)),
+        (r#"{"alg":"HS256"}"#, r#"{"exp":1000001,"iss":"i","aud":"a"}"#, Err(Denied::BadType)),
+        (header, r#"{"exp":1000001,"iss":"i","aud":"a"}"#, Err(Denied::UserMissing)),
+        (header, r#"{"uid":"B","exp":1000001,"iss":"i","aud":"a"}"#, Err(Denied::UserMismatch)),
+    ];
+    for (header, payload, outcome) in rows {
+        let token = sign(header, payload);
+        let decision = ask_with(all.clone(), input(&token, b"A"), &mut Told::default());
+        assert_eq!(decision.outcome, outcome, "{header} {payload}");
+    }
 }
