@@ -1,33 +1,54 @@
 //! The access phase: gather input, ask `authz`, act. Variables that are read earlier ask the same way.
 
-use authz::{Decision, Denied, Input, decide};
+use std::rc::Rc;
+
+use authz::{Conditions, Decision, Denied, Granted, Identity, Input, bearer, decide};
 use nginx_sys::{NGX_DECLINED, NGX_OK, ngx_int_t};
 
-use crate::conf::{Active, Expected, LocConf};
+use crate::conf::{Active, Expected, LocConf, Value};
 use crate::ffi::{Request, now};
 use crate::state::{Key, State};
 use crate::{INTERNAL_ERROR, log, response, variables};
 
+const OK: ngx_int_t = NGX_OK as ngx_int_t;
+const DECLINED: ngx_int_t = NGX_DECLINED as ngx_int_t;
+const UNDECIDED: Decision = Decision::without_identity(Err(Denied::Internal));
+
+/// The handler at the start of the rewrite phase: a location has been selected, and no directive of its has run. Keeps
+/// the captures that will be compared, since any later regex may set a variable of the same name.
+pub fn location_selected(r: Request) -> ngx_int_t {
+    let Some(active) = LocConf::active(r) else { return DECLINED };
+    if active.captures.is_empty() || r.is_subrequest() {
+        return DECLINED;
+    }
+    let Some(state) = State::of(r) else { return INTERNAL_ERROR };
+    let Some(captures) = r.save_captures(&active.captures) else { return INTERNAL_ERROR };
+    state.captures.set(captures);
+    DECLINED
+}
+
 /// The access handler.
 pub fn access(r: Request) -> ngx_int_t {
-    let Some(active) = LocConf::active(r) else { return NGX_DECLINED as ngx_int_t };
+    let Some(active) = LocConf::active(r) else { return DECLINED };
     let Some(state) = State::of(r) else { return INTERNAL_ERROR };
-    response::clear_challenge(r, state);
+    response::clear(r, state);
     let decision = state.deciding(|| {
-        let input = gather(r, active)?;
+        let input = gather(r, active, state)?;
         let early = state.is_early(|| Key::new(active, &input, now()));
-        early.then(|| state.take()).flatten().or_else(|| Some(decide(&active.policy, input, now())))
+        let decision = early.then(|| state.take()).flatten();
+        Some(decision.unwrap_or_else(|| decide(&active.policy, input, now(), &mut Values { r, active, state })))
     });
-    answer(r, state, decision.unwrap_or(UNDECIDED))
+    r.restore_captures(&active.captures, state.captures.get());
+    answer(r, active, state, decision.unwrap_or(UNDECIDED))
 }
 
 /// The decision for a variable that is read before the access phase of its location. Nothing is refused yet.
 pub fn decide_early(r: Request, active: &Active, state: &State) {
     let made = state.deciding(|| {
-        let Some(input) = gather(r, active) else { return Some((None, UNDECIDED)) };
+        let Some(input) = gather(r, active, state) else { return Some((None, UNDECIDED)) };
         let key = Key::new(active, &input, now());
         let known = state.is_early(|| Key::new(active, &input, now()));
-        (!known).then(|| (Some(key), decide(&active.policy, input, now())))
+        (!known).then(|| (Some(key), decide(&active.policy, input, now(), &mut Values { r, active, state })))
     });
     if let Some((key, decision)) = made {
         state.keep_early(key, decision);
@@ -43,27 +64,84 @@ pub fn failed(r: Request) -> ngx_int_t {
     INTERNAL_ERROR
 }
 
-const UNDECIDED: Decision = Decision { outcome: Err(Denied::Internal), identity: None };
-
-fn answer(r: Request, state: &State, decision: Decision) -> ngx_int_t {
+fn answer(r: Request, active: &Active, state: &State, decision: Decision) -> ngx_int_t {
     let outcome = decision.outcome;
     if let Err(denied) = outcome {
-        log::refusal(r, denied, &decision);
+        log::refusal(r, active, denied, &decision);
     }
     state.settle(decision);
     variables::forget(r);
     match outcome {
-        Ok(_) => NGX_OK as ngx_int_t,
-        Err(denied) => response::refuse(r, state, denied),
+        // To agree would let the request in under `satisfy any`, on behalf of modules that have not been asked.
+        _ if active.report => DECLINED,
+        Ok(Granted::Preflight) => DECLINED,
+        Ok(Granted::Ok | Granted::Bypassed) => OK,
+        Err(denied) => response::refuse(r, active, state, denied),
     }
 }
 
-/// What the decision needs. `None` when the compared value cannot be had.
-fn gather<'r>(r: Request<'r>, active: &Active) -> Option<Input<'r>> {
+/// What the decision needs. `None` when a value cannot be had.
+fn gather<'r>(r: Request<'r>, active: &Active, state: &State) -> Option<Input<'r>> {
     let user = match active.expected {
         None => &[],
-        Some(Expected::Variable(index)) => r.variable(index),
-        Some(Expected::Value(value)) => r.evaluate(value)?,
+        Some(expected) => compared(r, active, state, expected)?,
     };
-    Some(Input { path: r.path(), token: r.authorization().and_then(authz::bearer), user })
+    let authorization = r.authorization().and_then(bearer);
+    let (token, second_token) = match active.token {
+        None => (authorization, None),
+        Some(value) => (Some(r.evaluate(value)?).filter(|token| !token.is_empty()), authorization),
+    };
+    Some(Input { path: r.path(), preflight: r.is_preflight(), token, second_token, user })
+}
+
+/// The compared value, with captures as they were when the location was selected. `None` when it cannot be had.
+fn compared<'r>(r: Request<'r>, active: &Active, state: &State, expected: Expected) -> Option<&'r [u8]> {
+    if let Expected::Value(value) = expected {
+        // A `map` evaluated now may run a regex; it must have done so before the captures are put back.
+        r.evaluate_variables(value);
+    }
+    if !r.restore_captures(&active.captures, state.captures.get()) {
+        return None;
+    }
+    match expected {
+        Expected::Variable(index) => Some(r.variable(index)),
+        Expected::Value(value) => r.evaluate(value),
+    }
+}
+
+/// The values of `bypass` and `require`, evaluated when their turn comes.
+struct Values<'r, 'a> {
+    r: Request<'r>,
+    active: &'a Active,
+    state: &'a State,
+}
+
+impl Values<'_, '_> {
+    /// As nginx reads a condition: not empty and not `0`. A value that cannot be had is neither.
+    fn holds(&self, value: Value) -> bool {
+        !matches!(self.r.evaluate(value), None | Some(b"" | b"0"))
+    }
+}
+
+impl Conditions for Values<'_, '_> {
+    fn bypass(&mut self, identity: &Rc<Identity>) -> bool {
+        if self.active.bypass.is_empty() {
+            return false;
+        }
+        self.state.show_pending(identity);
+        self.active.bypass.iter().any(|&value| self.holds(value))
+    }
+
+    fn requirement(&mut self, identity: &Rc<Identity>) -> Result<(), Denied> {
+        let require = &self.active.require;
+        if require.values.is_empty() {
+            return Ok(());
+        }
+        self.state.show_pending(identity);
+        match require.values.iter().all(|&value| self.holds(value)) {
+            true => Ok(()),
+            false if require.unauthorized => Err(Denied::RequirementFailedToken),
+            false => Err(Denied::RequirementFailed),
+        }
+    }
 }

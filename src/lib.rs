@@ -8,7 +8,6 @@ mod ffi;
 mod handler;
 mod log;
 mod response;
-mod secret;
 mod state;
 mod variables;
 
@@ -16,12 +15,14 @@ use core::ffi::{c_char, c_void};
 use core::ptr;
 
 use nginx_sys::{
-    NGX_HTTP_MODULE, NGX_OK, ngx_chain_t, ngx_conf_t, ngx_http_module_t, ngx_http_phases_NGX_HTTP_ACCESS_PHASE,
-    ngx_http_phases_NGX_HTTP_LOG_PHASE, ngx_http_request_t, ngx_int_t, ngx_module_t, ngx_uint_t,
+    NGX_HTTP_MODULE, NGX_OK, ngx_chain_t, ngx_conf_t, ngx_cycle_t, ngx_http_module_t,
+    ngx_http_phases_NGX_HTTP_ACCESS_PHASE, ngx_http_phases_NGX_HTTP_LOG_PHASE, ngx_http_phases_NGX_HTTP_REWRITE_PHASE,
+    ngx_http_request_t, ngx_int_t, ngx_module_t, ngx_uint_t,
 };
 
 use crate::boundary::guard;
-use crate::conf::{COMMANDS, Failed, LocConf, MainConf};
+use crate::conf::directives::COMMANDS;
+use crate::conf::{Failed, LocConf, MainConf};
 use crate::ffi::{Conf, Place, Request};
 
 /// The access check. It must be registered before `ngx_http_access_module`, since the handlers of a phase run in reverse.
@@ -31,10 +32,12 @@ pub static mut ngx_http_jwt_user_scope_module: ngx_module_t = ngx_module_t {
     ctx: ptr::addr_of!(MODULE_CTX).cast_mut().cast(),
     commands: ptr::addr_of!(COMMANDS).cast_mut().cast(),
     type_: NGX_HTTP_MODULE as ngx_uint_t,
+    init_module: Some(init_module),
     ..ngx_module_t::default()
 };
 
-/// The bodies of refusals. A module of its own, because a filter registered that early would be lost.
+/// What must come later than the check may: the bodies of refusals, since a filter registered that early would be lost,
+/// and the first handler of the rewrite phase.
 #[unsafe(no_mangle)]
 #[allow(non_upper_case_globals)]
 pub static mut ngx_http_jwt_user_scope_filter_module: ngx_module_t = ngx_module_t {
@@ -152,8 +155,27 @@ unsafe extern "C" fn merge_loc_conf(cf: *mut ngx_conf_t, prev: *mut c_void, conf
     })
 }
 
-unsafe extern "C" fn filter_postconfiguration(_cf: *mut ngx_conf_t) -> ngx_int_t {
-    guard(ERROR, || status(response::install_filters()))
+unsafe extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
+    guard(ERROR, || {
+        // SAFETY: nginx calls with the configuration that has been read.
+        unsafe { ffi::collect_variables(cycle) };
+        OK
+    })
+}
+
+unsafe extern "C" fn filter_postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
+    guard(ERROR, || {
+        // SAFETY: nginx calls with the configuration being read.
+        let cf = unsafe { Conf::from_ptr(cf) };
+        let phase = ngx_http_phases_NGX_HTTP_REWRITE_PHASE as usize;
+        let handler = cf.add_phase_handler(phase, location_handler, Place::Last);
+        status(if handler { response::install_filters() } else { Err(Failed) })
+    })
+}
+
+unsafe extern "C" fn location_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
+    // SAFETY: nginx calls with a request in its rewrite phase.
+    guard(INTERNAL_ERROR, || handler::location_selected(unsafe { Request::from_ptr(r) }))
 }
 
 unsafe extern "C" fn access_handler(r: *mut ngx_http_request_t) -> ngx_int_t {

@@ -3,39 +3,42 @@
 use core::fmt::Arguments;
 
 use authz::{Decision, Denied};
-use nginx_sys::{NGX_LOG_CRIT, NGX_LOG_EMERG, NGX_LOG_ERR, NGX_LOG_INFO};
+use nginx_sys::{NGX_LOG_CRIT, NGX_LOG_EMERG, NGX_LOG_ERR, NGX_LOG_INFO, NGX_LOG_WARN};
 
+use crate::conf::Active;
 use crate::ffi::{self, Conf, Request};
 
 /// The one line of a refusal. nginx adds client, server and request.
 ///
 /// The user is shown only where a token was verified; nothing else of a token ever is.
-pub fn refusal(r: Request, denied: Denied, decision: &Decision) {
+pub fn refusal(r: Request, active: &Active, denied: Denied, decision: &Decision) {
+    let verb = if active.report { "would refuse" } else { "refused" };
     let (word, status, reason) = (denied.word(), denied.status(), denied.reason());
     let location = String::from_utf8_lossy(r.location_name());
-    let user = decision.identity.as_ref().and_then(|identity| identity.user());
-    let level = level(denied);
-    match user {
+    let level = level(active, denied);
+    match decision.user() {
         Some(user) => r.log(
             level,
             format_args!(
-                "jwt_user_scope: refused with {status} {word}: {reason}, user: \"{}\", location: \"{location}\"",
+                "jwt_user_scope: {verb} with {status} {word}: {reason}, user: \"{}\", location: \"{location}\"",
                 user.escape_debug()
             ),
         ),
         None => r.log(
             level,
-            format_args!("jwt_user_scope: refused with {status} {word}: {reason}, location: \"{location}\""),
+            format_args!("jwt_user_scope: {verb} with {status} {word}: {reason}, location: \"{location}\""),
         ),
     }
 }
 
-/// Requests without a token and with an expired one are everyday business.
-fn level(denied: Denied) -> u32 {
+/// Requests without a token and with an expired one are everyday business; a location that names no user is a mistake in
+/// the configuration, whatever level refusals have.
+fn level(active: &Active, denied: Denied) -> u32 {
     match denied {
         Denied::MissingToken | Denied::Expired => NGX_LOG_INFO,
+        Denied::EmptyScope => NGX_LOG_ERR,
         Denied::Internal => NGX_LOG_CRIT,
-        _ => NGX_LOG_ERR,
+        _ => active.log_level,
     }
 }
 
@@ -47,6 +50,11 @@ pub fn directive_error(cf: Conf, message: Arguments) {
 /// An error found later; the message ends with the place of its directive.
 pub fn conf_error(cf: Conf, message: Arguments) {
     cf.log(NGX_LOG_EMERG, message);
+}
+
+/// A warning; the message ends with the place of its directive.
+pub fn conf_warning(cf: Conf, message: Arguments) {
+    cf.log(NGX_LOG_WARN, message);
 }
 
 /// A message outside any request.

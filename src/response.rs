@@ -8,27 +8,47 @@ use core::cell::Cell;
 use authz::{Challenge, Denied};
 use nginx_sys::{ngx_chain_t, ngx_int_t, ngx_uint_t};
 
-use crate::conf::Failed;
+use crate::conf::{Active, Failed};
 use crate::ffi::{self, BodyFilter, Handler, Request};
 use crate::state::State;
 use crate::{ERROR, INTERNAL_ERROR, body_filter, header_filter};
 
+/// The form of a refusal's body.
+#[derive(Clone, Copy)]
+pub enum ErrorBody {
+    /// The shape of FastAPI's errors.
+    Json,
+    /// Problem details (RFC 9457).
+    Problem,
+    /// nginx's own page.
+    Off,
+}
+
 /// An answer that waits in the request's context of the filter module.
 pub struct Answer {
     status: ngx_uint_t,
+    content_type: &'static [u8],
     body: &'static [u8],
 }
 
-const JSON: &[u8] = b"application/json";
-
 macro_rules! answers {
-    ($($detail:literal => $status:literal),+ $(,)?) => {
-        /// What the client reads, by [`Denied::detail`]: the shape of FastAPI's errors.
-        fn answer_of(denied: Denied) -> Option<&'static Answer> {
-            match denied.detail() {
-                $($detail => Some(const {
-                    &Answer { status: $status, body: concat!("{\"detail\":\"", $detail, "\"}").as_bytes() }
-                }),)+
+    ($($detail:literal => $status:literal $title:literal),+ $(,)?) => {
+        /// What the client reads, by [`Denied::detail`].
+        fn answer_of(denied: Denied, form: ErrorBody) -> Option<&'static Answer> {
+            match (denied.detail(), form) {
+                (_, ErrorBody::Off) => None,
+                $(($detail, ErrorBody::Json) => Some(const { &Answer {
+                    status: $status,
+                    content_type: b"application/json",
+                    body: concat!("{\"detail\":\"", $detail, "\"}").as_bytes(),
+                } }),
+                ($detail, ErrorBody::Problem) => Some(const { &Answer {
+                    status: $status,
+                    content_type: b"application/problem+json",
+                    body: concat!(
+                        "{\"title\":\"", $title, "\",\"status\":", $status, ",\"detail\":\"", $detail, "\"}"
+                    ).as_bytes(),
+                } }),)+
                 _ => None,
             }
         }
@@ -36,38 +56,61 @@ macro_rules! answers {
 }
 
 answers! {
-    "Not authenticated" => 401,
-    "Invalid token" => 401,
-    "Token expired" => 401,
-    "Forbidden" => 403,
-    "Bad request path" => 400,
+    "Not authenticated" => 401 "Unauthorized",
+    "Invalid token" => 401 "Unauthorized",
+    "Token expired" => 401 "Unauthorized",
+    "Forbidden" => 403 "Forbidden",
+    "Bad request path" => 400 "Bad Request",
+}
+
+/// The challenges of a location (RFC 6750 section 3), with its realm. What they tell the client is what the body tells.
+pub struct Challenges {
+    bearer: Box<str>,
+    invalid: Box<str>,
+    expired: Box<str>,
+    scope: Box<str>,
+}
+
+impl Challenges {
+    /// `realm` is the inside of a quoted-string.
+    pub fn new(realm: Option<&str>) -> Self {
+        let challenge = |parameters: &[&str]| {
+            let realm = realm.map(|realm| format!("realm=\"{realm}\""));
+            let all: Vec<_> = realm.iter().map(String::as_str).chain(parameters.iter().copied()).collect();
+            format!("Bearer {}", all.join(", ")).trim_end().into()
+        };
+        const INVALID: &str = "error=\"invalid_token\"";
+        Self {
+            bearer: challenge(&[]),
+            invalid: challenge(&[INVALID, "error_description=\"Invalid token\""]),
+            expired: challenge(&[INVALID, "error_description=\"Token expired\""]),
+            scope: challenge(&["error=\"insufficient_scope\""]),
+        }
+    }
+
+    fn of(&self, denied: Denied) -> Option<&str> {
+        match denied.challenge() {
+            Challenge::None => None,
+            Challenge::Bearer => Some(&self.bearer),
+            Challenge::InvalidToken if denied == Denied::Expired => Some(&self.expired),
+            Challenge::InvalidToken => Some(&self.invalid),
+            Challenge::InsufficientScope => Some(&self.scope),
+        }
+    }
 }
 
 /// Sets challenge and body, and gives the status for nginx to finalise with.
-pub fn refuse(r: Request, state: &State, denied: Denied) -> ngx_int_t {
-    if let Some(challenge) = challenge_of(denied) {
-        let Some(challenge) = r.push_challenge(challenge) else { return INTERNAL_ERROR };
+pub fn refuse<'r>(r: Request<'r>, active: &'r Active, state: &State, denied: Denied) -> ngx_int_t {
+    if let Some(challenge) = active.challenges.of(denied) {
+        let Some(challenge) = r.push_challenge(challenge.as_bytes()) else { return INTERNAL_ERROR };
         state.challenge.set(Some(challenge));
     }
-    r.set_answer(answer_of(denied));
+    r.set_answer(answer_of(denied, active.error_body));
     denied.status() as ngx_int_t
 }
 
-/// RFC 6750 section 3. The text for the client says no more than the body does.
-fn challenge_of(denied: Denied) -> Option<&'static [u8]> {
-    match denied.challenge() {
-        Challenge::None => None,
-        Challenge::Bearer => Some(b"Bearer"),
-        Challenge::InvalidToken if denied == Denied::Expired => {
-            Some(b"Bearer error=\"invalid_token\", error_description=\"Token expired\"")
-        }
-        Challenge::InvalidToken => Some(b"Bearer error=\"invalid_token\", error_description=\"Invalid token\""),
-        Challenge::InsufficientScope => Some(b"Bearer error=\"insufficient_scope\""),
-    }
-}
-
-/// Takes back the challenge of an earlier refusal: an `error_page` has led to a location that decides for itself.
-pub fn clear_challenge(r: Request, state: &State) {
+/// Takes back an earlier refusal: an `error_page` has led to a location that decides for itself.
+pub fn clear(r: Request, state: &State) {
     if let Some(challenge) = state.challenge.take() {
         r.remove_challenge(challenge);
     }
@@ -79,7 +122,7 @@ pub fn clear_challenge(r: Request, state: &State) {
 pub fn filter_header(r: Request) {
     let Some(answer) = r.answer() else { return };
     if r.err_status() == answer.status && r.ended_in_access_phase() {
-        r.set_content(JSON, answer.body.len());
+        r.set_content(answer.content_type, answer.body.len());
     } else {
         r.set_answer(None);
     }

@@ -6,11 +6,13 @@
 use core::cell::{Cell, RefCell};
 use core::ptr::NonNull;
 
-use authz::{Decision, Input};
+use std::rc::Rc;
+
+use authz::{Decision, Identity, Input};
 use nginx_sys::ngx_table_elt_t;
 
 use crate::conf::Active;
-use crate::ffi::Request;
+use crate::ffi::{Captures, Request};
 
 /// State of a request. Shared, since a variable read while a decision is made finds it too.
 #[derive(Default)]
@@ -23,6 +25,10 @@ pub struct State {
     settled: Cell<bool>,
     /// A decision is being made: a variable read for it must not ask for another one.
     deciding: Cell<bool>,
+    /// The verified identity that the decision being made is about.
+    pending: RefCell<Option<Rc<Identity>>>,
+    /// Captures as they were when nginx selected the location.
+    pub captures: Cell<Captures>,
     /// The challenge of an earlier refusal in this request.
     pub challenge: Cell<Option<NonNull<ngx_table_elt_t>>>,
 }
@@ -35,7 +41,9 @@ pub struct Key {
     raw: Box<[u8]>,
     uri: Box<[u8]>,
     rewritten: bool,
+    preflight: bool,
     token: Option<Box<[u8]>>,
+    second_token: Option<Box<[u8]>>,
     user: Box<[u8]>,
     now: u64,
 }
@@ -47,7 +55,9 @@ impl Key {
             raw: input.path.raw.into(),
             uri: input.path.uri.into(),
             rewritten: input.path.rewritten,
+            preflight: input.preflight,
             token: input.token.map(Into::into),
+            second_token: input.second_token.map(Into::into),
             user: input.user.into(),
             now,
         }
@@ -77,12 +87,30 @@ impl State {
         Some(state)
     }
 
-    /// Runs what makes a decision. Variables read meanwhile show none.
+    /// Runs what makes a decision. Variables read meanwhile show none, but for claims that are verified by then.
     pub fn deciding<T>(&self, make: impl FnOnce() -> T) -> T {
         self.deciding.set(true);
         let made = make();
-        self.deciding.set(false);
+        self.stop_deciding();
         made
+    }
+
+    fn stop_deciding(&self) {
+        self.deciding.set(false);
+        self.pending.take();
+    }
+
+    /// Lets variables show an identity, whose conditions are to be evaluated.
+    pub fn show_pending(&self, identity: &Rc<Identity>) {
+        self.pending.replace(Some(identity.clone()));
+    }
+
+    /// Looks at the identity that variables show.
+    pub fn with_identity<T>(&self, look: impl FnOnce(&Identity) -> T) -> Option<T> {
+        if self.is_deciding() {
+            return self.pending.borrow().as_deref().map(look);
+        }
+        self.last.borrow().as_ref().and_then(|decision| decision.identity.as_deref()).map(look)
     }
 
     /// Whether a decision is being made.
@@ -110,7 +138,7 @@ impl State {
     pub fn settle(&self, decision: Decision) {
         self.keep_early(None, decision);
         self.settled.set(true);
-        self.deciding.set(false);
+        self.stop_deciding();
     }
 
     /// Whether the last decision is an early one of exactly this. Without early decisions no key is made.

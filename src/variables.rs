@@ -1,10 +1,15 @@
-//! `$jwt_user_scope_user` and `$jwt_user_scope_result`.
+//! The module's variables.
 //!
 //! Read before the access phase they make the decision of the configuration then in force; read later, they show the
 //! last one. Values are copied: a decision may be replaced while nginx holds a variable.
 
-use authz::Decision;
-use nginx_sys::{NGX_HTTP_VAR_NOCACHEABLE, NGX_OK, ngx_http_request_t, ngx_http_variable_value_t, ngx_int_t};
+use std::borrow::Cow;
+
+use authz::{ClaimName, Identity};
+use nginx_sys::{
+    NGX_HTTP_VAR_NOCACHEABLE, NGX_HTTP_VAR_PREFIX, NGX_OK, ngx_http_request_t, ngx_http_variable_value_t, ngx_int_t,
+    ngx_str_t,
+};
 
 use crate::boundary::guard;
 use crate::conf::{Failed, LocConf};
@@ -12,17 +17,33 @@ use crate::ffi::{Conf, Getter, Request, VariableValue};
 use crate::handler;
 use crate::state::State;
 
+/// What the names of the module's variables begin with.
+const OWN: &[u8] = b"jwt_user_scope_";
+const CLAIM: &str = "jwt_user_scope_claim_";
+const HEADER: &str = "jwt_user_scope_header_";
+
 /// Registers the variables.
 ///
 /// # Errors
 /// nginx has no memory, or another module has taken a name.
 pub fn add(cf: Conf) -> Result<(), Failed> {
-    let variables: [(&[u8], Getter); 2] = [(b"jwt_user_scope_user", get_user), (b"jwt_user_scope_result", get_result)];
-    for (name, getter) in variables {
-        let index = cf.add_variable(name, getter, NGX_HTTP_VAR_NOCACHEABLE).ok_or(Failed)?;
-        cf.main_conf().variables.push(index);
+    let prefix = NGX_HTTP_VAR_PREFIX;
+    let variables: [(&str, Getter, u32); 5] = [
+        ("jwt_user_scope_user", get_user, 0),
+        ("jwt_user_scope_result", get_result, 0),
+        ("jwt_user_scope_payload", get_payload, 0),
+        (CLAIM, get_claim, prefix),
+        (HEADER, get_header, prefix),
+    ];
+    for (name, getter, flags) in variables {
+        cf.add_variable(name.as_bytes(), getter, NGX_HTTP_VAR_NOCACHEABLE | flags, 0).ok_or(Failed)?;
     }
     Ok(())
+}
+
+/// Whether a variable is the module's own.
+pub fn is_own(name: &[u8], set_variables: &[Box<[u8]>]) -> bool {
+    name.starts_with(OWN) || set_variables.iter().any(|set| **set == *name)
 }
 
 /// Makes nginx ask again for values that it holds: the log reads them without regard to "no cacheable".
@@ -34,18 +55,92 @@ pub fn forget(r: Request) {
 
 unsafe extern "C" fn get_user(r: *mut ngx_http_request_t, v: *mut ngx_http_variable_value_t, _: usize) -> ngx_int_t {
     // SAFETY: nginx calls a getter with a request and the value to fill.
-    unsafe { get(r, v, |decision| decision.identity.as_ref()?.user()) }
+    unsafe {
+        get(r, v, |state, show| {
+            if state.is_deciding() {
+                state.with_identity(|identity| identity.user().one().map(|user| show(user.into())));
+            } else {
+                state.with_last(|decision| decision.user().map(|user| show(user.into())));
+            }
+        })
+    }
 }
 
 unsafe extern "C" fn get_result(r: *mut ngx_http_request_t, v: *mut ngx_http_variable_value_t, _: usize) -> ngx_int_t {
     // SAFETY: as for `get_user`.
-    unsafe { get(r, v, |decision| Some(word(decision))) }
+    unsafe {
+        get(r, v, |state, show| {
+            if !state.is_deciding() {
+                state.with_last(|decision| show(decision.word().into()));
+            }
+        })
+    }
 }
 
-fn word(decision: &Decision) -> &'static str {
-    match decision.outcome {
-        Ok(granted) => granted.word(),
-        Err(denied) => denied.word(),
+unsafe extern "C" fn get_payload(r: *mut ngx_http_request_t, v: *mut ngx_http_variable_value_t, _: usize) -> ngx_int_t {
+    // SAFETY: as for `get_user`.
+    unsafe { get_of_identity(r, v, |identity| Some(identity.token().claims().text().into())) }
+}
+
+unsafe extern "C" fn get_claim(
+    r: *mut ngx_http_request_t,
+    v: *mut ngx_http_variable_value_t,
+    data: usize,
+) -> ngx_int_t {
+    // SAFETY: as for `get_user`; the data of a prefix variable is its whole name.
+    unsafe {
+        let Some(name) = member_name(data, CLAIM) else { return NGX_OK as ngx_int_t };
+        get_of_identity(r, v, |identity| identity.token().claims().get_folded(name)?.into_shown())
+    }
+}
+
+unsafe extern "C" fn get_header(
+    r: *mut ngx_http_request_t,
+    v: *mut ngx_http_variable_value_t,
+    data: usize,
+) -> ngx_int_t {
+    // SAFETY: as for `get_claim`.
+    unsafe {
+        let Some(name) = member_name(data, HEADER) else { return NGX_OK as ngx_int_t };
+        get_of_identity(r, v, |identity| identity.token().header().get_folded(name)?.into_shown())
+    }
+}
+
+/// A variable of `jwt_user_scope_set`; `data` is its [`ClaimName`].
+pub unsafe extern "C" fn get_set(
+    r: *mut ngx_http_request_t,
+    v: *mut ngx_http_variable_value_t,
+    data: usize,
+) -> ngx_int_t {
+    // SAFETY: as for `get_user`; the name was allocated with the configuration.
+    unsafe {
+        let claim = &*(data as *const ClaimName);
+        get_of_identity(r, v, |identity| claim.find(identity.token().claims())?.into_shown())
+    }
+}
+
+/// What stands behind a prefix; nginx has lower-cased it.
+///
+/// # Safety
+/// `data` is the address of a variable's name.
+unsafe fn member_name<'a>(data: usize, prefix: &str) -> Option<&'a str> {
+    // SAFETY: the caller's duty.
+    let name = unsafe { &*(data as *const ngx_str_t) };
+    name.to_str().ok()?.get(prefix.len()..)
+}
+
+/// # Safety
+/// `r` is a request, `v` the value to fill.
+unsafe fn get_of_identity(
+    r: *mut ngx_http_request_t,
+    v: *mut ngx_http_variable_value_t,
+    find: impl FnOnce(&Identity) -> Option<Cow<str>>,
+) -> ngx_int_t {
+    // SAFETY: the caller's duty.
+    unsafe {
+        get(r, v, |state, show| {
+            state.with_identity(|identity| find(identity).map(show));
+        })
     }
 }
 
@@ -54,37 +149,37 @@ fn word(decision: &Decision) -> &'static str {
 unsafe fn get(
     r: *mut ngx_http_request_t,
     v: *mut ngx_http_variable_value_t,
-    show: impl FnOnce(&Decision) -> Option<&str>,
+    look: impl FnOnce(&State, &mut dyn FnMut(Cow<str>)),
 ) -> ngx_int_t {
     // SAFETY: the caller's duty.
     let (r, mut v) = unsafe { (Request::from_ptr(r), VariableValue::from_ptr(v)) };
     v.set_missing();
     guard((), || {
-        with_decision(r, |decision| {
-            if let Some(value) = show(decision) {
-                v.set(r, value.as_bytes());
-            }
-        });
+        if let Some(state) = current(r) {
+            look(state, &mut |value| {
+                // nginx writes variables into headers as they are.
+                if !value.bytes().any(|b| b.is_ascii_control()) {
+                    v.set(r, value.as_bytes());
+                }
+            });
+        }
     });
     NGX_OK as ngx_int_t
 }
 
-/// Looks at the decision that a variable shows now.
-fn with_decision(r: Request, look: impl FnOnce(&Decision)) {
+/// The state that a variable shows now, with a decision made for it where the access phase is still to come.
+fn current<'r>(r: Request<'r>) -> Option<&'r State> {
     let subrequest = r.is_subrequest();
     let r = r.main();
-    let mut state = State::find(r);
-    if state.is_some_and(State::is_deciding) {
-        return;
-    }
-    let final_one = subrequest || r.is_being_logged() || state.is_some_and(State::is_settled);
-    if !final_one && let Some(active) = LocConf::active(r) {
-        state = State::of(r);
-        if let Some(state) = state {
+    let state = State::find(r);
+    let made =
+        subrequest || r.is_being_logged() || state.is_some_and(|state| state.is_settled() || state.is_deciding());
+    match LocConf::active(r) {
+        Some(active) if !made => {
+            let state = State::of(r)?;
             handler::decide_early(r, active, state);
+            Some(state)
         }
-    }
-    if let Some(state) = state {
-        state.with_last(look);
+        _ => state,
     }
 }

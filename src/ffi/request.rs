@@ -1,70 +1,24 @@
-//! Where Rust meets nginx's structures: every cast and every pointer that is followed.
-//!
-//! [`Request`] and [`Conf`] are made from pointers in the callbacks, and safe to use from there on: nginx keeps what
-//! they point to alive for as long as a callback runs, and everything runs on one thread.
+//! A request, its variables and its answer.
 
 use core::ffi::{CStr, c_void};
-use core::fmt::{self, Arguments, Display};
+use core::fmt::Arguments;
 use core::marker::PhantomData;
-use core::mem::{self, MaybeUninit};
+use core::mem;
 use core::ptr::{self, NonNull};
-use core::slice;
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
 
 use authz::Path;
 use nginx_sys::{
-    NGX_OK, NGX_PROCESS_SIGNALLER, ngx_alloc_chain_link, ngx_array_push, ngx_buf_t, ngx_chain_t, ngx_conf_full_name,
-    ngx_conf_log_error, ngx_conf_t, ngx_cycle, ngx_hash_key_t, ngx_http_add_variable, ngx_http_compile_complex_value,
-    ngx_http_compile_complex_value_t, ngx_http_complex_value, ngx_http_complex_value_t, ngx_http_conf_ctx_t,
-    ngx_http_core_access_phase, ngx_http_core_loc_conf_t, ngx_http_core_main_conf_t, ngx_http_core_module,
-    ngx_http_core_post_access_phase, ngx_http_get_flushed_variable, ngx_http_get_variable_index, ngx_http_handler_pt,
-    ngx_http_output_body_filter_pt, ngx_http_output_header_filter_pt, ngx_http_phase_handler_t, ngx_http_request_t,
-    ngx_http_top_body_filter, ngx_http_top_header_filter, ngx_http_variable_value_t, ngx_int_t, ngx_list_push,
-    ngx_log_t, ngx_palloc, ngx_pcalloc, ngx_pnalloc, ngx_pool_cleanup_add, ngx_process, ngx_str_t, ngx_table_elt_t,
-    ngx_time, ngx_uint_t,
+    NGX_HTTP_OPTIONS, NGX_OK, ngx_alloc_chain_link, ngx_buf_t, ngx_chain_t, ngx_http_complex_value,
+    ngx_http_complex_value_t, ngx_http_core_access_phase, ngx_http_core_loc_conf_t, ngx_http_core_main_conf_t,
+    ngx_http_core_post_access_phase, ngx_http_get_flushed_variable, ngx_http_phase_handler_t, ngx_http_request_t,
+    ngx_http_variable_value_t, ngx_int_t, ngx_list_part_t, ngx_list_push, ngx_palloc, ngx_pcalloc, ngx_pnalloc,
+    ngx_pool_cleanup_add, ngx_str_t, ngx_table_elt_t, ngx_uint_t,
 };
-use ngx::log::{LOG_BUFFER_SIZE, log_error, write_fmt};
 
+use super::{bytes, index_of_core_module, index_of_filter_module, index_of_module, log_to, str_of};
 use crate::conf::{LocConf, MainConf};
 use crate::response::Answer;
 use crate::state::State;
-use crate::{ngx_http_jwt_user_scope_filter_module, ngx_http_jwt_user_scope_module};
-
-/// A handler of a phase.
-pub type Handler = unsafe extern "C" fn(*mut ngx_http_request_t) -> ngx_int_t;
-
-/// A variable's get handler.
-pub type Getter = unsafe extern "C" fn(*mut ngx_http_request_t, *mut ngx_http_variable_value_t, usize) -> ngx_int_t;
-
-/// A body filter.
-pub type BodyFilter = unsafe extern "C" fn(*mut ngx_http_request_t, *mut ngx_chain_t) -> ngx_int_t;
-
-/// nginx's cached time, in seconds since the epoch.
-pub fn now() -> u64 {
-    u64::try_from(ngx_time()).unwrap_or(u64::MAX)
-}
-
-fn index_of_module() -> usize {
-    // SAFETY: nginx sets the index before the first callback, and never again.
-    unsafe { (*ptr::addr_of!(ngx_http_jwt_user_scope_module)).ctx_index }
-}
-
-fn index_of_filter_module() -> usize {
-    // SAFETY: as above.
-    unsafe { (*ptr::addr_of!(ngx_http_jwt_user_scope_filter_module)).ctx_index }
-}
-
-fn index_of_core_module() -> usize {
-    // SAFETY: as above.
-    unsafe { (*ptr::addr_of!(ngx_http_core_module)).ctx_index }
-}
-
-/// A string for nginx, which never writes to it.
-fn str_of(bytes: &'static [u8]) -> ngx_str_t {
-    ngx_str_t { len: bytes.len(), data: bytes.as_ptr().cast_mut() }
-}
 
 /// A request, in a callback.
 #[derive(Clone, Copy)]
@@ -79,6 +33,10 @@ impl<'r> Request<'r> {
     pub unsafe fn from_ptr(r: *mut ngx_http_request_t) -> Self {
         // SAFETY: nginx never passes null.
         Self { r: unsafe { NonNull::new_unchecked(r) }, lifetime: PhantomData }
+    }
+
+    pub(super) fn as_ptr(self) -> *mut ngx_http_request_t {
+        self.r.as_ptr()
     }
 
     fn get(self) -> &'r ngx_http_request_t {
@@ -149,6 +107,74 @@ impl<'r> Request<'r> {
                 _ => &[],
             }
         }
+    }
+
+    /// Evaluates the variables of a value, so that what their evaluation changes has changed.
+    pub fn evaluate_variables(self, value: NonNull<ngx_http_complex_value_t>) {
+        // SAFETY: nginx ends the indexes of a compiled value with -1; null stands for none.
+        unsafe {
+            let mut index = value.as_ref().flushes;
+            while !index.is_null() && *index != ngx_uint_t::MAX {
+                ngx_http_get_flushed_variable(self.r.as_ptr(), *index);
+                index = index.add(1);
+            }
+        }
+    }
+
+    /// Copies variables as they are now. `None` when there is no memory.
+    pub fn save_captures(self, indexes: &[usize]) -> Option<Captures> {
+        // SAFETY: nginx gave the indexes when the configuration was read; the memory is the request's.
+        unsafe {
+            let size =
+                mem::size_of_val(indexes) / mem::size_of::<usize>() * mem::size_of::<ngx_http_variable_value_t>();
+            let saved = NonNull::new(ngx_palloc(self.get().pool, size).cast::<ngx_http_variable_value_t>())?;
+            for (i, &index) in indexes.iter().enumerate() {
+                saved.add(i).write(*self.get().variables.add(index));
+            }
+            Some(Captures(Some((saved, indexes.len()))))
+        }
+    }
+
+    /// Puts variables back as they were. `false` when they were not kept.
+    pub fn restore_captures(self, indexes: &[usize], captures: Captures) -> bool {
+        if indexes.is_empty() {
+            return true;
+        }
+        match captures.0 {
+            Some((saved, length)) if length == indexes.len() => {
+                for (i, &index) in indexes.iter().enumerate() {
+                    // SAFETY: as for `save_captures`, with as many values.
+                    unsafe { *self.get().variables.add(index) = saved.add(i).read() };
+                }
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// A CORS preflight, and nothing that a backend could take for another method.
+    pub fn is_preflight(self) -> bool {
+        const OVERRIDES: [&[u8]; 3] = [b"x-http-method-override", b"x-http-method", b"x-method-override"];
+        self.get().method == NGX_HTTP_OPTIONS as ngx_uint_t
+            && self.has_header(b"origin")
+            && self.has_header(b"access-control-request-method")
+            && !OVERRIDES.into_iter().any(|name| self.has_header(name))
+    }
+
+    fn has_header(self, name: &[u8]) -> bool {
+        let mut part: *const ngx_list_part_t = &self.get().headers_in.headers.part;
+        // SAFETY: a list ends with null; each part holds `nelts` headers.
+        while let Some(headers) = unsafe { part.as_ref() } {
+            for i in 0..headers.nelts {
+                // SAFETY: as above.
+                let header = unsafe { &*headers.elts.cast::<ngx_table_elt_t>().add(i) };
+                if self.bytes(&header.key).eq_ignore_ascii_case(name) {
+                    return true;
+                }
+            }
+            part = headers.next;
+        }
+        false
     }
 
     /// A value with variables. `None` when nginx cannot compute it.
@@ -238,7 +264,7 @@ impl<'r> Request<'r> {
     }
 
     /// Adds a `WWW-Authenticate` header. `None` when there is no memory.
-    pub fn push_challenge(self, value: &'static [u8]) -> Option<NonNull<ngx_table_elt_t>> {
+    pub fn push_challenge(self, value: &'r [u8]) -> Option<NonNull<ngx_table_elt_t>> {
         // SAFETY: the list is the request's. Its memory is not zeroed, so every field is written.
         unsafe {
             let headers_out = &raw mut (*self.r.as_ptr()).headers_out;
@@ -324,6 +350,10 @@ impl<'r> Request<'r> {
     }
 }
 
+/// Variables as they were, in the request's memory.
+#[derive(Clone, Copy, Default)]
+pub struct Captures(Option<(NonNull<ngx_http_variable_value_t>, usize)>);
+
 /// A state with what proves that it is one.
 struct Attached {
     mark: *const Attached,
@@ -372,258 +402,4 @@ impl VariableValue {
             v.data = copy;
         }
     }
-}
-
-/// The configuration while it is read.
-#[derive(Clone, Copy)]
-pub struct Conf<'c> {
-    cf: NonNull<ngx_conf_t>,
-    lifetime: PhantomData<&'c ngx_conf_t>,
-}
-
-/// Where to put a handler among those of its phase.
-pub enum Place {
-    First,
-    Last,
-}
-
-/// A place in the configuration, shown as nginx shows it.
-#[derive(Clone, Default)]
-pub struct Position {
-    file: String,
-    line: usize,
-}
-
-impl Display for Position {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
-    }
-}
-
-impl<'c> Conf<'c> {
-    /// # Safety
-    /// `cf` is the configuration that nginx calls back with, and outlives `'c`.
-    pub unsafe fn from_ptr(cf: *mut ngx_conf_t) -> Self {
-        // SAFETY: nginx never passes null.
-        Self { cf: unsafe { NonNull::new_unchecked(cf) }, lifetime: PhantomData }
-    }
-
-    fn get(self) -> &'c ngx_conf_t {
-        // SAFETY: valid by `from_ptr`.
-        unsafe { self.cf.as_ref() }
-    }
-
-    /// The directive and its arguments.
-    pub fn args(self) -> &'c mut [ngx_str_t] {
-        // SAFETY: while a directive is read, `args` holds its words; nobody else looks at them.
-        unsafe { (*self.get().args).as_slice_mut() }
-    }
-
-    /// Memory with the configuration's lifetime, dropped with it. Null when there is none.
-    pub fn allocate<T>(self, value: T) -> *mut T {
-        // SAFETY: the pool is the configuration's; its memory is aligned for any type.
-        unsafe {
-            let cleanup = ngx_pool_cleanup_add(self.get().pool, mem::size_of::<T>());
-            let Some(cleanup) = cleanup.as_mut() else { return ptr::null_mut() };
-            let place = cleanup.data.cast::<T>();
-            place.write(value);
-            cleanup.handler = Some(drop_value::<T>);
-            place
-        }
-    }
-
-    /// The module's structure of the `http` block.
-    #[allow(clippy::mut_from_ref)]
-    pub fn main_conf(self) -> &'c mut MainConf {
-        // SAFETY: `create_main_conf` has made it; callers use it at once and do not keep it.
-        unsafe { &mut *(*(*self.http()).main_conf.add(index_of_module())).cast::<MainConf>() }
-    }
-
-    fn core_main_conf(self) -> *mut ngx_http_core_main_conf_t {
-        // SAFETY: the core module has made it before any other.
-        unsafe { (*(*self.http()).main_conf.add(index_of_core_module())).cast() }
-    }
-
-    fn http(self) -> *mut ngx_http_conf_ctx_t {
-        self.get().ctx.cast()
-    }
-
-    /// Whether this process only sends a signal (`nginx -s`).
-    pub fn is_signaller(self) -> bool {
-        // SAFETY: nginx sets it once, at its start.
-        unsafe { ngx_process == NGX_PROCESS_SIGNALLER as ngx_uint_t }
-    }
-
-    /// The place that is being read.
-    pub fn position(self) -> Position {
-        // SAFETY: null, or the file that is being read.
-        match unsafe { self.get().conf_file.as_ref() } {
-            // SAFETY: the name lives as long as the configuration.
-            Some(file) => Position {
-                file: String::from_utf8_lossy(unsafe { bytes(file.file.name.data, file.file.name.len) }).into_owned(),
-                line: file.line,
-            },
-            None => Position::default(),
-        }
-    }
-
-    /// A path, from the configuration's directory when it is relative. `None` when there is no memory.
-    pub fn full_path(self, path: &[u8]) -> Option<PathBuf> {
-        // SAFETY: nginx wants the name to end with a zero byte and replaces it by one of its own.
-        unsafe {
-            let copy = ngx_pcalloc(self.get().pool, path.len() + 1).cast::<u8>();
-            if copy.is_null() {
-                return None;
-            }
-            ptr::copy_nonoverlapping(path.as_ptr(), copy, path.len());
-            let mut name = ngx_str_t { len: path.len(), data: copy };
-            let done = ngx_conf_full_name(self.get().cycle, &mut name, 1);
-            (done == NGX_OK as ngx_int_t).then(|| OsStr::from_bytes(bytes(name.data, name.len)).into())
-        }
-    }
-
-    /// The index of a variable, which may be defined later. `None` when there is no memory.
-    pub fn variable_index(self, name: &'static [u8]) -> Option<usize> {
-        // SAFETY: nginx copies the name.
-        let index = unsafe { ngx_http_get_variable_index(self.cf.as_ptr(), &mut str_of(name)) };
-        usize::try_from(index).ok()
-    }
-
-    /// Whether a variable of this name has been defined. For `postconfiguration`, when all directives have been read.
-    pub fn defines_variable(self, name: &[u8]) -> bool {
-        // SAFETY: the keys are there until nginx has initialised its variables, after `postconfiguration`.
-        unsafe {
-            let Some(keys) = (*self.core_main_conf()).variables_keys.as_ref() else { return false };
-            keys.keys.as_slice::<ngx_hash_key_t>().iter().any(|key| bytes(key.key.data, key.key.len) == name)
-        }
-    }
-
-    /// Adds a variable, and gives its index. `None` after an error that nginx has logged.
-    pub fn add_variable(self, name: &'static [u8], getter: Getter, flags: u32) -> Option<usize> {
-        // SAFETY: nginx copies the name.
-        unsafe {
-            let variable = ngx_http_add_variable(self.cf.as_ptr(), &mut str_of(name), flags as ngx_uint_t).as_mut()?;
-            variable.get_handler = Some(getter);
-        }
-        self.variable_index(name)
-    }
-
-    /// Compiles a value with variables. `None` after an error that nginx has logged.
-    pub fn compile(self, value: &mut ngx_str_t) -> Option<NonNull<ngx_http_complex_value_t>> {
-        // SAFETY: all zero is nginx's own way to begin; the compiled value is the configuration's.
-        unsafe {
-            let compiled = ngx_palloc(self.get().pool, mem::size_of::<ngx_http_complex_value_t>()).cast();
-            let compiled = NonNull::new(compiled)?;
-            let mut ccv = MaybeUninit::<ngx_http_compile_complex_value_t>::zeroed().assume_init();
-            ccv.cf = self.cf.as_ptr();
-            ccv.value = value;
-            ccv.complex_value = compiled.as_ptr();
-            (ngx_http_compile_complex_value(&mut ccv) == NGX_OK as ngx_int_t).then_some(compiled)
-        }
-    }
-
-    /// Adds a handler to a phase. `false` when there is no memory.
-    pub fn add_phase_handler(self, phase: usize, handler: Handler, place: Place) -> bool {
-        // SAFETY: the arrays hold handlers; `ngx_array_push` makes room for one more, and may move them.
-        unsafe {
-            let handlers = &raw mut (*self.core_main_conf()).phases[phase].handlers;
-            let last = ngx_array_push(handlers).cast::<ngx_http_handler_pt>();
-            if last.is_null() {
-                return false;
-            }
-            *last = Some(handler);
-            if let Place::First = place {
-                (*handlers).as_slice_mut::<ngx_http_handler_pt>().rotate_right(1);
-            }
-            true
-        }
-    }
-
-    /// Logs with the place that is being read.
-    pub fn log_here(self, level: u32, message: Arguments) {
-        let mut buffer = [MaybeUninit::uninit(); LOG_BUFFER_SIZE];
-        let message = write_fmt(&mut buffer, message);
-        // SAFETY: the format takes a length and a pointer, as given.
-        unsafe {
-            ngx_conf_log_error(
-                level as ngx_uint_t,
-                self.cf.as_ptr(),
-                0,
-                c"%*s".as_ptr(),
-                message.len(),
-                message.as_ptr(),
-            );
-        }
-    }
-
-    /// Logs as it is.
-    pub fn log(self, level: u32, message: Arguments) {
-        // SAFETY: a configuration has a log.
-        unsafe { log_to(self.get().log, level, message) }
-    }
-}
-
-/// Ends a structure with its configuration.
-unsafe extern "C" fn drop_value<T>(data: *mut c_void) {
-    // SAFETY: nginx calls a cleanup once, with the data of `allocate`. What the structures own cannot panic when dropped.
-    unsafe { ptr::drop_in_place(data.cast::<T>()) }
-}
-
-/// Logs outside any request; silent before nginx has a log.
-pub fn log_to_cycle(level: u32, message: Arguments) {
-    // SAFETY: null, or the running configuration, which has a log.
-    unsafe {
-        if let Some(cycle) = ngx_cycle.as_ref() {
-            log_to(cycle.log, level, message);
-        }
-    }
-}
-
-/// # Safety
-/// `log` is null or valid.
-unsafe fn log_to(log: *mut ngx_log_t, level: u32, message: Arguments) {
-    let level = level as ngx_uint_t;
-    // SAFETY: the caller's duty.
-    unsafe {
-        if log.as_ref().is_some_and(|log| log.log_level >= level) {
-            let mut buffer = [MaybeUninit::uninit(); LOG_BUFFER_SIZE];
-            log_error(level, log, 0, write_fmt(&mut buffer, message));
-        }
-    }
-}
-
-/// Puts filters in front of nginx's, and gives those that were there.
-pub fn replace_top_filters(
-    header: Handler,
-    body: BodyFilter,
-) -> (ngx_http_output_header_filter_pt, ngx_http_output_body_filter_pt) {
-    // SAFETY: configuration is read on one thread, before any request.
-    unsafe {
-        let next = (ngx_http_top_header_filter, ngx_http_top_body_filter);
-        ngx_http_top_header_filter = Some(header);
-        ngx_http_top_body_filter = Some(body);
-        next
-    }
-}
-
-/// Calls the next header filter.
-pub fn call_header_filter(filter: Handler, r: Request) -> ngx_int_t {
-    // SAFETY: a filter of nginx, called with the request that ours was called with.
-    unsafe { filter(r.r.as_ptr()) }
-}
-
-/// Calls the next body filter.
-pub fn call_body_filter(filter: BodyFilter, r: Request, chain: *mut ngx_chain_t) -> ngx_int_t {
-    // SAFETY: as above, with its chain or one of `last_chain`.
-    unsafe { filter(r.r.as_ptr(), chain) }
-}
-
-/// # Safety
-/// `data` points to `len` bytes that outlive `'a`, or `len` is 0.
-unsafe fn bytes<'a>(data: *const u8, len: usize) -> &'a [u8] {
-    if len == 0 {
-        return &[];
-    }
-    // SAFETY: the caller's duty.
-    unsafe { slice::from_raw_parts(data, len) }
 }

@@ -1,0 +1,233 @@
+//! The configuration of a location: what its directives say, and the check that comes of it.
+
+pub mod directives;
+mod secret;
+mod warnings;
+
+use core::ptr::NonNull;
+use std::rc::Rc;
+
+use authz::{ClaimName, Policy, Rules, Scope};
+use nginx_sys::{NGX_LOG_ERR, ngx_http_complex_value_t};
+
+use self::secret::{Secrets, Source};
+use crate::ffi::{Conf, Position, Request};
+use crate::log;
+use crate::response::{Challenges, ErrorBody};
+
+/// The configuration cannot be used. Why has been logged.
+#[derive(Debug)]
+pub struct Failed;
+
+/// A value with variables, compiled.
+pub type Value = NonNull<ngx_http_complex_value_t>;
+
+/// What a location compares the user with.
+#[derive(Clone, Copy)]
+pub enum Expected {
+    /// A variable by its index: `$user_id`.
+    Variable(usize),
+    /// A value with variables.
+    Value(Value),
+}
+
+/// The value of `jwt_user_scope`.
+#[derive(Clone)]
+enum Check {
+    Off,
+    On { scope: Scope, expected: Option<Expected>, position: Position },
+}
+
+/// The values of `jwt_user_scope_require`.
+#[derive(Clone, Default)]
+pub struct Requirement {
+    pub values: Vec<Value>,
+    /// Answer with 401 rather than 403.
+    pub unauthorized: bool,
+}
+
+/// Configuration of the `http` block.
+#[derive(Default)]
+pub struct MainConf {
+    /// Places that compare with `$user_id`, which something must define.
+    user_id: Vec<Position>,
+    /// The secret of locations that name none.
+    default_secrets: Option<Rc<Secrets>>,
+    /// Names of the variables of `jwt_user_scope_set`.
+    pub set_variables: Vec<Box<[u8]>>,
+    /// Indexes of the module's variables, once nginx has given all.
+    pub variables: Vec<usize>,
+}
+
+/// Configuration of a level. What is `None` is inherited.
+#[derive(Clone, Default)]
+struct Settings {
+    check: Option<Check>,
+    claim: Option<ClaimName>,
+    secrets: Option<Rc<Secrets>>,
+    issuers: Option<Vec<Box<str>>>,
+    audiences: Option<Vec<Box<str>>>,
+    types: Option<Vec<Box<str>>>,
+    leeway: Option<u64>,
+    max_lifetime: Option<u64>,
+    preflight: Option<bool>,
+    any_path: Option<bool>,
+    require: Option<Rc<Requirement>>,
+    bypass: Option<Rc<[Value]>>,
+    token: Option<Option<Value>>,
+    realm: Option<Option<Rc<str>>>,
+    error_body: Option<ErrorBody>,
+    report: Option<bool>,
+    log_level: Option<u32>,
+}
+
+/// Configuration of a location.
+#[derive(Default)]
+pub struct LocConf {
+    settings: Settings,
+    /// Variables that the regexes of this location and of those around it capture.
+    captures: Vec<usize>,
+    active: Option<Active>,
+}
+
+/// A check in force.
+pub struct Active {
+    pub policy: Policy,
+    /// What the user is compared with, where one is.
+    pub expected: Option<Expected>,
+    /// Those captures of the location's regexes that the compared value uses.
+    pub captures: Vec<usize>,
+    pub token: Option<Value>,
+    pub bypass: Rc<[Value]>,
+    pub require: Rc<Requirement>,
+    pub challenges: Challenges,
+    pub error_body: ErrorBody,
+    /// Decide and log, but refuse nothing.
+    pub report: bool,
+    pub log_level: u32,
+}
+
+impl LocConf {
+    /// The check in force for a request at this moment. `None` where there is none.
+    pub fn active<'r>(r: Request<'r>) -> Option<&'r Active> {
+        r.loc_conf().active.as_ref()
+    }
+
+    /// Takes over what this level leaves open, and builds the check.
+    ///
+    /// # Errors
+    /// It cannot be built: a secret is missing or unfit.
+    pub fn merge(&mut self, cf: Conf, prev: &Self) -> Result<(), Failed> {
+        self.settings.inherit(&prev.settings);
+        self.captures = prev.captures.iter().copied().chain(cf.regex_captures()).collect();
+
+        let Some(Check::On { scope, expected, position }) = self.settings.check.clone() else { return Ok(()) };
+        // A process that only sends a signal serves nobody, and may have been started without the secret.
+        if cf.is_signaller() {
+            return Ok(());
+        }
+        let used = expected.map_or_else(Vec::new, |expected| cf.variables_of(expected));
+        let captures: Vec<_> = used.iter().copied().filter(|index| self.captures.contains(index)).collect();
+        warnings::check(cf, scope, captures.len() == used.len(), &position);
+
+        let policy = self.settings.policy(cf, scope, &position).map_err(|message| {
+            log::conf_error(cf, format_args!("{message}"));
+            Failed
+        })?;
+        self.active = Some(self.settings.activate(policy, expected, captures));
+        Ok(())
+    }
+}
+
+impl Settings {
+    fn inherit(&mut self, prev: &Self) {
+        fn merge<T: Clone>(own: &mut Option<T>, prev: &Option<T>) {
+            if own.is_none() {
+                own.clone_from(prev);
+            }
+        }
+        merge(&mut self.check, &prev.check);
+        merge(&mut self.claim, &prev.claim);
+        merge(&mut self.secrets, &prev.secrets);
+        merge(&mut self.issuers, &prev.issuers);
+        merge(&mut self.audiences, &prev.audiences);
+        merge(&mut self.types, &prev.types);
+        merge(&mut self.leeway, &prev.leeway);
+        merge(&mut self.max_lifetime, &prev.max_lifetime);
+        merge(&mut self.preflight, &prev.preflight);
+        merge(&mut self.any_path, &prev.any_path);
+        merge(&mut self.require, &prev.require);
+        merge(&mut self.bypass, &prev.bypass);
+        merge(&mut self.token, &prev.token);
+        merge(&mut self.realm, &prev.realm);
+        merge(&mut self.error_body, &prev.error_body);
+        merge(&mut self.report, &prev.report);
+        merge(&mut self.log_level, &prev.log_level);
+    }
+
+    fn policy(&self, cf: Conf, scope: Scope, position: &Position) -> Result<Policy, String> {
+        let secrets = match &self.secrets {
+            Some(secrets) => secrets.clone(),
+            None => cf.main_conf().default_secrets(position),
+        };
+        let claim = self.claim.clone().unwrap_or_else(|| ClaimName::Member("uid".into()));
+        let rules = Rules {
+            issuers: self.issuers.clone().unwrap_or_default(),
+            audiences: self.audiences.clone().unwrap_or_default(),
+            types: self.types.clone().unwrap_or_default(),
+            leeway: self.leeway.unwrap_or(0),
+            max_lifetime: self.max_lifetime.unwrap_or(0),
+            preflight: self.preflight.unwrap_or(false),
+            any_path: self.any_path.unwrap_or(false),
+        };
+        Policy::new(scope, claim, secrets.keys()?, rules)
+            .map_err(|error| format!("\"jwt_user_scope\" {error} in {position}"))
+    }
+
+    fn activate(&self, policy: Policy, expected: Option<Expected>, captures: Vec<usize>) -> Active {
+        Active {
+            policy,
+            expected,
+            captures,
+            token: self.token.flatten(),
+            bypass: self.bypass.clone().unwrap_or_default(),
+            require: self.require.clone().unwrap_or_default(),
+            challenges: Challenges::new(self.realm.as_ref().and_then(|realm| realm.as_deref())),
+            error_body: self.error_body.unwrap_or(ErrorBody::Json),
+            report: self.report.unwrap_or(false),
+            log_level: self.log_level.unwrap_or(NGX_LOG_ERR),
+        }
+    }
+}
+
+impl MainConf {
+    /// One for all locations; errors name the first of them.
+    fn default_secrets(&mut self, position: &Position) -> Rc<Secrets> {
+        let build = || {
+            let mut secrets = Secrets::default();
+            secrets.push(Source::Env(secret::DEFAULT_VARIABLE.into()), position.clone());
+            Rc::new(secrets)
+        };
+        self.default_secrets.get_or_insert_with(build).clone()
+    }
+}
+
+/// Whether something defines `$user_id`, if it is compared with. nginx's own message would name neither directive nor place.
+///
+/// # Errors
+/// Nothing does.
+pub fn check_user_id(cf: Conf) -> Result<(), Failed> {
+    match cf.main_conf().user_id.first() {
+        Some(position) if !cf.defines_variable(b"user_id") => {
+            log::conf_error(
+                cf,
+                format_args!(
+                    "\"jwt_user_scope on\" compares with the variable \"user_id\", which nothing defines: capture it, \
+                     as in \"location ~ ^/users/(?<user_id>[^/]+)(?:/|$)\", or name another value in {position}"
+                ),
+            );
+            Err(Failed)
+        }
+        _ => Ok(()),
+    }
+}
