@@ -91,7 +91,7 @@ fn gather<'r>(r: Request<'r>, active: &Active, state: &State) -> Option<Input<'r
         None => (authorization, None),
         Some(value) => (Some(r.evaluate(value)?).filter(|token| !token.is_empty()), authorization),
     };
-    Some(Input { path: r.path(), preflight: r.is_preflight(), token, second_token, user })
+    Some(Input { path: r.path(), preflight: r.is_preflight(), token, second_token, user, key_sets: &[] })
 }
 
 /// The compared value, with captures as they were when the location was selected. `None` when it cannot be had.

@@ -61,6 +61,7 @@ answers! {
     "Token expired" => 401 "Unauthorized",
     "Forbidden" => 403 "Forbidden",
     "Bad request path" => 400 "Bad Request",
+    "Service unavailable" => 503 "Service Unavailable",
 }
 
 /// The challenges of a location (RFC 6750 section 3), with its realm. What they tell the client is what the body tells.

@@ -7,7 +7,7 @@ use crate::{Denied, Rules, Verified};
 pub(crate) fn check(rules: &Rules, token: &Verified, now: u64) -> Result<(), Denied> {
     let claims = token.claims();
     check_time(rules, claims, now)?;
-    check_issuer(rules, claims)?;
+    check_issuer(rules, token.issuer_of_key(), claims)?;
     check_audience(rules, claims)?;
     check_type(rules, token)
 }
@@ -37,10 +37,12 @@ fn number(claims: &Object, name: &str, invalid: Denied) -> Result<Option<f64>, D
     claims.get(name).map(|value| value.as_f64().ok_or(invalid)).transpose()
 }
 
-fn check_issuer(rules: &Rules, claims: &Object) -> Result<(), Denied> {
+/// The issuer is an accepted one, and the one that the key is tied to (RFC 8725bis section 3.8).
+fn check_issuer(rules: &Rules, tied: Option<&str>, claims: &Object) -> Result<(), Denied> {
+    let accepted = |iss: &str| rules.issuers.is_empty() || contains(&rules.issuers, iss);
     match claims.get("iss") {
-        _ if rules.issuers.is_empty() => Ok(()),
-        Some(Value::String(iss)) if contains(&rules.issuers, &iss) => Ok(()),
+        _ if rules.issuers.is_empty() && tied.is_none() => Ok(()),
+        Some(Value::String(iss)) if accepted(&iss) && tied.is_none_or(|tied| tied == iss) => Ok(()),
         _ => Err(Denied::BadIssuer),
     }
 }
@@ -198,8 +200,8 @@ mod tests {
             (r#"{}"#, false),
         ];
         for (text, accepted) in rows {
-            assert_eq!(check_issuer(&rules, &claims(text)).is_ok(), accepted, "{text}");
-            assert_eq!(check_issuer(&Rules::default(), &claims(text)), Ok(()), "{text}, unasked");
+            assert_eq!(check_issuer(&rules, None, &claims(text)).is_ok(), accepted, "{text}");
+            assert_eq!(check_issuer(&Rules::default(), None, &claims(text)), Ok(()), "{text}, unasked");
         }
     }
 

@@ -19,12 +19,14 @@ pub enum Denied {
     Critical,
     /// The payload is not a JSON object with unique member names (RFC 7519 section 4).
     Payload,
-    /// No key is used with the token's `alg` (RFC 8725 section 3.1).
+    /// No key that the token selects is used with its `alg` (RFC 8725 section 3.1).
     UnsupportedAlgorithm,
     /// No key carries the token's `kid`, and none is without one.
     UnknownKey,
     /// No selected key verifies the signature.
     BadSignature,
+    /// No key at hand verifies the token, and a key set that may hold its key was never fetched.
+    KeysUnavailable,
     /// `exp` is missing (RFC 7519 section 4.1.4; required here).
     ExpMissing,
     /// `exp` is not a number, or too large for one.
@@ -39,7 +41,7 @@ pub enum Denied {
     IatInvalid,
     /// Issued for longer than the location accepts.
     LifetimeExceeded,
-    /// `iss` is missing, not a string, or no accepted issuer (RFC 7519 section 4.1.1).
+    /// `iss` is missing, not a string, no accepted issuer (RFC 7519 section 4.1.1), or not the one of the key.
     BadIssuer,
     /// `aud` is missing, neither a string nor an array of strings, or names no accepted audience (RFC 7519 section 4.1.3).
     BadAudience,
@@ -91,6 +93,7 @@ impl Denied {
             Self::UnsupportedAlgorithm => "unsupported_algorithm",
             Self::UnknownKey => "unknown_key",
             Self::BadSignature => "bad_signature",
+            Self::KeysUnavailable => "keys_unavailable",
             Self::Expired => "expired",
             Self::NotYetValid => "not_yet_valid",
             Self::LifetimeExceeded => "lifetime_exceeded",
@@ -116,6 +119,7 @@ impl Denied {
         match self {
             Self::UserMismatch | Self::EmptyScope | Self::RequirementFailed => 403,
             Self::AmbiguousPath => 400,
+            Self::KeysUnavailable => 503,
             Self::Internal => 500,
             _ => 401,
         }
@@ -140,6 +144,7 @@ impl Denied {
             (_, 401) => "Invalid token",
             (_, 403) => "Forbidden",
             (_, 400) => "Bad request path",
+            (_, 503) => "Service unavailable",
             _ => "",
         }
     }
@@ -158,6 +163,7 @@ impl Denied {
             Self::UnsupportedAlgorithm => "no configured key is used with the algorithm of the token",
             Self::UnknownKey => "no configured key has the \"kid\" of the token",
             Self::BadSignature => "no configured key verifies the signature",
+            Self::KeysUnavailable => "a key set that may hold the key of the token was never fetched",
             Self::ExpMissing => "claim \"exp\" is missing",
             Self::ExpInvalid => "claim \"exp\" is not a number in range",
             Self::Expired => "token has expired",
@@ -165,7 +171,7 @@ impl Denied {
             Self::NotYetValid => "claim \"nbf\" is in the future",
             Self::IatInvalid => "claim \"iat\" is not a number in range",
             Self::LifetimeExceeded => "token was issued for longer than \"jwt_user_scope_max_lifetime\"",
-            Self::BadIssuer => "claim \"iss\" is not an accepted issuer",
+            Self::BadIssuer => "claim \"iss\" is not an accepted issuer, or not the issuer of the key",
             Self::BadAudience => "claim \"aud\" names no accepted audience",
             Self::BadType => "\"typ\" of the token is not an accepted one",
             Self::UserMissing => "user claim is missing",

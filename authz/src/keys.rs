@@ -1,149 +1,158 @@
-//! Keys, each bound to the one algorithm that it is used with.
+//! The keys of a location, configured and fetched, and which of them a token is tried with.
 
-use std::fmt;
+use std::borrow::Cow;
+use std::rc::Rc;
 
-use jsonwebtoken::crypto::{JwtVerifier, aws_lc};
-use jsonwebtoken::{Algorithm, DecodingKey};
+use crate::Denied;
+use crate::algorithm::{Algorithm, Algorithms};
+use crate::jwk::{self, KeySetError};
+use crate::key::{Key, KeyLabel, MAX_TRIED};
+use crate::key_file::{self, KeyFileError};
+use crate::secret::{self, SecretError, SecretForm};
 
-/// Better Auth signs with this text when no secret is set in development: it is public.
-const BETTER_AUTH_DEVELOPMENT_SECRET: &[u8] = b"better-auth-secret-12345678901234567890";
-
-/// Shortest secret for HS256: the length of its hash (RFC 7518 section 3.2).
-const HS256_MIN_SECRET: usize = 32;
-
-/// The keys of a location.
-#[derive(Default)]
+/// The keys that the configuration gives, and whether it has more of them fetched.
+#[derive(Debug, Default)]
 pub struct Keys {
-    keys: Vec<Key>,
+    keys: Vec<Rc<Key>>,
+    allowed: Option<Algorithms>,
+    key_sets: usize,
 }
 
-/// A key, its verifier built once.
-pub(crate) struct Key {
-    alg: &'static str,
-    verifier: Box<dyn JwtVerifier>,
+/// The public keys of a set that was fetched. Built when it arrives, and never changed.
+#[derive(Debug)]
+pub struct KeySet {
+    keys: Vec<Rc<Key>>,
 }
-
-/// Why a key cannot be used. The texts end a configuration error and name the remedy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyError {
-    /// The secret is empty.
-    Empty,
-    /// The secret is shorter than the hash (RFC 7518 section 3.2).
-    TooShort,
-    /// The secret is a PEM text: a key of another kind, perhaps a public one.
-    Pem,
-    /// The secret is the one that Better Auth falls back to in development.
-    PublicDefault,
-    /// The crypto backend refused the key.
-    Unusable,
-}
-
-impl fmt::Display for KeyError {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(match self {
-            Self::Empty => "is empty: set it to a random secret of at least 32 bytes",
-            Self::TooShort => {
-                "is shorter than 32 bytes (RFC 7518 section 3.2): use a longer one, such as \"openssl rand -base64 32\" prints"
-            }
-            Self::Pem => "is a PEM text, which is no shared secret: use a random one of at least 32 bytes",
-            Self::PublicDefault => {
-                "is the public development secret of Better Auth: anybody can sign with it; use a random one of at least 32 bytes"
-            }
-            Self::Unusable => "cannot be used as a key",
-        })
-    }
-}
-
-impl std::error::Error for KeyError {}
 
 impl Keys {
-    /// Adds a shared secret, used with HS256 alone.
-    ///
-    /// # Errors
-    /// The secret is one that cannot keep anybody out; see [`KeyError`].
-    pub fn add_secret(&mut self, secret: &[u8]) -> Result<(), KeyError> {
-        check_secret(secret)?;
-        let key = DecodingKey::from_secret(secret);
-        let verifier =
-            (aws_lc::DEFAULT_PROVIDER.verifier_factory)(&Algorithm::HS256, &key).map_err(|_| KeyError::Unusable)?;
-        self.keys.push(Key { alg: "HS256", verifier });
-        Ok(())
+    /// No keys yet. `allowed` are the algorithms that a location lists; without a list, keys imply theirs.
+    pub fn new(allowed: Option<Algorithms>) -> Self {
+        Self { allowed, ..Self::default() }
     }
 
-    /// Whether there is nothing to verify with.
+    /// Adds a shared secret.
+    ///
+    /// # Errors
+    /// The secret cannot keep anybody out, or cannot be used; see [`SecretError`].
+    pub fn add_secret(&mut self, secret: &[u8], form: SecretForm, label: &KeyLabel) -> Result<(), SecretError> {
+        let keys = secret::keys(secret, form, self.allowed, label)?;
+        self.add(keys).map_err(|TooMany| SecretError::TooManyKeys)
+    }
+
+    /// Adds the public keys in a file's content: PEM, JWK or JWK Set. Every PEM block is a key, also of a certificate that
+    /// only belongs to another one's chain. Of a certificate nothing but the key is looked at, and so neither its dates.
+    ///
+    /// # Errors
+    /// The content is none of these, or a key in it cannot be used; see [`KeyFileError`].
+    pub fn add_key_file(&mut self, content: &[u8], label: &KeyLabel) -> Result<(), KeyFileError> {
+        let keys = key_file::read(content, self.allowed, label)?;
+        self.add(keys).map_err(|TooMany| KeyFileError::TooManyKeys)
+    }
+
+    /// Announces a key set that is fetched at run time. Every decision is then given it, once it is there.
+    pub fn expect_key_set(&mut self) {
+        self.key_sets += 1;
+    }
+
+    /// Whether there is nothing to verify with, and never will be.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.key_sets == 0
+    }
+
+    fn add(&mut self, keys: Vec<Rc<Key>>) -> Result<(), TooMany> {
+        self.keys.extend(keys);
+        let without_kid =
+            |key: &Key| self.keys.iter().filter(|one| one.kid.is_none() && one.algorithm == key.algorithm).count();
+        if self.keys.iter().all(|key| without_kid(key) <= MAX_TRIED) { Ok(()) } else { Err(TooMany) }
+    }
+
+    /// Whether a fetched set could have a key of this algorithm.
+    fn could_fetch(&self, algorithm: Algorithm) -> bool {
+        self.key_sets > 0 && algorithm.is_public() && self.allowed.is_none_or(|list| list.contains(algorithm))
+    }
+}
+
+/// More keys without `kid` for one algorithm than are tried: some of them would never be.
+struct TooMany;
+
+impl KeySet {
+    /// Reads a JWK Set that was fetched (RFC 7517 section 5). Members that cannot be used are skipped, whatever the
+    /// reason: one of them must not take the others down. So are secrets and private keys: what is published is neither.
+    ///
+    /// # Errors
+    /// The text is no key set, or too large a one. A set without a usable key is no error.
+    pub fn from_jwks(text: &[u8], allowed: Option<Algorithms>, issuer: Option<&str>) -> Result<Self, KeySetError> {
+        let label = KeyLabel { kid: None, issuer: issuer.map(Into::into) };
+        let keys = jwk::set(text)?.into_iter().filter_map(|key| key.and_then(|key| key.bind(allowed, &label)).ok());
+        Ok(Self { keys: keys.flatten().collect() })
+    }
+
+    /// Whether no key in it can be used.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
+}
 
-    /// The keys used with an algorithm. The token's `alg` chooses among keys; it never changes what a key is used for
-    /// (RFC 8725 section 3.1).
-    pub(crate) fn used_with(&self, alg: &str) -> impl Iterator<Item = &Key> {
-        self.keys.iter().filter(move |key| key.alg == alg)
+/// The keys at hand for one decision: those of the configuration, and the sets fetched so far.
+#[derive(Clone, Copy)]
+pub(crate) struct KeysAtHand<'k> {
+    pub keys: &'k Keys,
+    /// `None` for a set that is not there yet.
+    pub sets: &'k [Option<Rc<KeySet>>],
+}
+
+/// What the header of a token says about its key.
+pub(crate) struct Named<'t> {
+    /// `None` for one that nothing is verified with.
+    pub algorithm: Option<Algorithm>,
+    pub kid: Option<Cow<'t, str>>,
+}
+
+impl<'k> KeysAtHand<'k> {
+    /// The key that verifies. The token's `alg` chooses among keys, and never changes what a key is used for (RFC 8725
+    /// section 3.1).
+    ///
+    /// # Errors
+    /// There is none. While a set that may hold it has never been fetched, nothing is said against the token.
+    pub fn verifying(self, named: &Named<'_>, verifies: impl Fn(&Key) -> bool) -> Result<&'k Rc<Key>, Denied> {
+        let Some(algorithm) = named.algorithm else { return Err(Denied::UnsupportedAlgorithm) };
+        self.selected(algorithm, named.kid.as_deref())
+            .and_then(|mut keys| keys.find(|key| verifies(key)).ok_or(Denied::BadSignature))
+            .map_err(|denied| if self.lacks_a_set(algorithm) { Denied::KeysUnavailable } else { denied })
     }
-}
 
-impl Key {
-    pub(crate) fn verifies(&self, signed: &[u8], signature: &Vec<u8>) -> bool {
-        self.verifier.verify(signed, signature).is_ok()
+    /// Whether the key of a refused token may have been published after the sets were fetched: a set could hold it, and
+    /// its `kid` is unknown, or it has none and there is no key at all.
+    pub fn may_be_outdated(self, named: &Named<'_>) -> bool {
+        let knows_it = match named.kid.as_deref() {
+            Some(kid) => self.all().any(|key| key.kid.as_deref() == Some(kid)),
+            None => self.sets.iter().flatten().any(|set| !set.is_empty()),
+        };
+        named.algorithm.is_some_and(|algorithm| self.keys.could_fetch(algorithm)) && !knows_it
     }
-}
 
-fn check_secret(secret: &[u8]) -> Result<(), KeyError> {
-    if secret.is_empty() {
-        Err(KeyError::Empty)
-    } else if secret.trim_ascii_start().starts_with(b"-----BEGIN ") {
-        Err(KeyError::Pem)
-    } else if secret.trim_ascii() == BETTER_AUTH_DEVELOPMENT_SECRET {
-        Err(KeyError::PublicDefault)
-    } else if secret.len() < HS256_MIN_SECRET {
-        Err(KeyError::TooShort)
-    } else {
-        Ok(())
-    }
-}
-
-/// The secret in a file's content: what editors and `echo` put behind it, one line end, is not part of it.
-pub fn secret_of_file(content: &[u8]) -> &[u8] {
-    let content = content.strip_suffix(b"\n").unwrap_or(content);
-    content.strip_suffix(b"\r").unwrap_or(content)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn refuses_secrets_that_keep_nobody_out() {
-        let rows: [(&[u8], Result<(), KeyError>); 7] = [
-            (b"", Err(KeyError::Empty)),
-            (&[b'k'; 31], Err(KeyError::TooShort)),
-            (&[b'k'; 32], Ok(())),
-            (&[0xff; 32], Ok(())),
-            (b"-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE", Err(KeyError::Pem)),
-            (b"\n -----BEGIN CERTIFICATE-----\nMIIB", Err(KeyError::Pem)),
-            (BETTER_AUTH_DEVELOPMENT_SECRET, Err(KeyError::PublicDefault)),
-        ];
-        for (secret, result) in rows {
-            assert_eq!(Keys::default().add_secret(secret), result, "{}", secret.escape_ascii());
+    /// Keys of the algorithm that the token's `kid` selects: those that carry it, then those without one; all, when the
+    /// token has none.
+    fn selected(self, algorithm: Algorithm, kid: Option<&str>) -> Result<impl Iterator<Item = &'k Rc<Key>>, Denied> {
+        let fitting = self.all().filter(move |key| key.algorithm == algorithm);
+        if fitting.clone().next().is_none() {
+            return Err(Denied::UnsupportedAlgorithm);
         }
+        let carries_it = move |key: &&Rc<Key>| kid.is_none() || key.kid.as_deref() == kid;
+        let has_none = move |key: &&Rc<Key>| kid.is_some() && key.kid.is_none();
+        if !self.all().any(|key| carries_it(&key) || has_none(&key)) {
+            return Err(Denied::UnknownKey);
+        }
+        let mut keys = fitting.clone().filter(carries_it).chain(fitting.filter(has_none)).take(MAX_TRIED).peekable();
+        if keys.peek().is_some() { Ok(keys) } else { Err(Denied::UnsupportedAlgorithm) }
     }
 
-    #[test]
-    fn a_line_end_is_not_part_of_the_secret() {
-        let rows: [(&[u8], &[u8]); 6] =
-            [(b"s", b"s"), (b"s\n", b"s"), (b"s\r\n", b"s"), (b"s\n\n", b"s\n"), (b" s ", b" s "), (b"", b"")];
-        for (content, secret) in rows {
-            assert_eq!(secret_of_file(content), secret, "{}", content.escape_ascii());
-        }
+    fn all(self) -> impl Iterator<Item = &'k Rc<Key>> + Clone {
+        self.keys.keys.iter().chain(self.sets.iter().flatten().flat_map(|set| &set.keys))
     }
 
-    #[test]
-    fn a_secret_is_used_with_hs256_alone() {
-        let mut keys = Keys::default();
-        keys.add_secret(&[b'k'; 64]).unwrap();
-        assert_eq!(keys.used_with("HS256").count(), 1);
-        for alg in ["none", "None", "hs256", "HS384", "HS512", "RS256", "ES256", "EdDSA", "HS256 ", ""] {
-            assert_eq!(keys.used_with(alg).count(), 0, "{alg}");
-        }
+    /// Whether a set that could have a key of this algorithm was never fetched.
+    fn lacks_a_set(self, algorithm: Algorithm) -> bool {
+        self.sets.iter().flatten().count() < self.keys.key_sets && self.keys.could_fetch(algorithm)
     }
 }

@@ -5,22 +5,39 @@
 
 use std::rc::Rc;
 
+use keys::KeysAtHand;
+
+mod algorithm;
 mod claims;
 mod denied;
+mod encoding;
 mod json;
+mod jwk;
+mod key;
+mod key_file;
 mod keys;
 mod path;
+mod pem;
 mod policy;
+mod public_key;
 mod scope;
+mod secret;
 mod token;
 mod verify;
 
+pub use algorithm::{AlgorithmError, Algorithms};
 pub use denied::{Challenge, Denied};
+pub use encoding::Encoding;
 pub use json::{Object, Value};
-pub use keys::{KeyError, Keys, secret_of_file};
+pub use jwk::{KeySetError, MAX_SET_BYTES, MAX_SET_KEYS};
+pub use key::{KeyLabel, MAX_TRIED};
+pub use key_file::KeyFileError;
+pub use keys::{KeySet, Keys};
 pub use path::Path;
 pub use policy::{NoKeys, Policy, Rules, Scope};
+pub use public_key::KeyError;
 pub use scope::{ClaimName, ClaimNameError, User};
+pub use secret::{SecretError, SecretForm, secret_of_file};
 pub use token::bearer;
 pub use verify::Verified;
 
@@ -37,6 +54,8 @@ pub struct Input<'a> {
     pub second_token: Option<&'a [u8]>,
     /// The user that the location belongs to; not looked at under [`Scope::Any`].
     pub user: &'a [u8],
+    /// The key sets of the location, in the state of this moment; `None` for one that was never fetched.
+    pub key_sets: &'a [Option<Rc<KeySet>>],
 }
 
 /// What the decision asks of the caller, once the token is verified and its claims can be read.
@@ -151,13 +170,24 @@ pub fn decide(policy: &Policy, input: Input, now: u64, conditions: &mut impl Con
     Decision { outcome, identity, matched }
 }
 
+/// Whether a refused token may be good with a key that was published after the key sets were fetched: the one early
+/// fetch that its `kid` is worth.
+pub fn may_lack_key(policy: &Policy, input: Input, denied: Denied) -> bool {
+    matches!(denied, Denied::UnsupportedAlgorithm | Denied::UnknownKey | Denied::BadSignature)
+        && input.token.is_some_and(|token| verify::may_be_newer(at_hand(policy, &input), token))
+}
+
+fn at_hand<'k>(policy: &'k Policy, input: &Input<'k>) -> KeysAtHand<'k> {
+    KeysAtHand { keys: &policy.keys, sets: input.key_sets }
+}
+
 /// Who the token names: the rules that answer 401, in the order of the contract.
 fn authenticate(policy: &Policy, input: &Input, now: u64) -> Result<Identity, Denied> {
     let token = input.token.ok_or(Denied::MissingToken)?;
     if input.second_token.is_some_and(|second| second != token) {
         return Err(Denied::TwoTokens);
     }
-    let token = verify::verify(&policy.keys, token)?;
+    let token = verify::verify(at_hand(policy, input), token)?;
     claims::check(&policy.rules, &token, now)?;
     let user = User::of(token.claims(), &policy.claim)?;
     Ok(Identity { token, user })

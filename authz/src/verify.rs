@@ -1,10 +1,12 @@
 //! From token bytes to [`Verified`], the only proof that a signature held.
 
-use std::borrow::Cow;
+use std::rc::Rc;
 
 use crate::Denied;
+use crate::algorithm::Algorithm;
 use crate::json::{Object, Value};
-use crate::keys::Keys;
+use crate::key::Key;
+use crate::keys::{KeysAtHand, Named};
 use crate::token::Unverified;
 
 /// Header and claims of a token whose signature held. Nothing else makes one.
@@ -12,6 +14,7 @@ use crate::token::Unverified;
 pub struct Verified {
     header: Object,
     claims: Object,
+    key: Rc<Key>,
 }
 
 impl Verified {
@@ -24,39 +27,44 @@ impl Verified {
     pub fn claims(&self) -> &Object {
         &self.claims
     }
+
+    /// The issuer that the key is tied to.
+    pub(crate) fn issuer_of_key(&self) -> Option<&str> {
+        self.key.issuer.as_deref()
+    }
 }
 
 /// Verifies the signature, and reads the claims only then.
 ///
 /// # Errors
 /// The token is malformed, or no key that its header selects verifies it.
-pub fn verify(keys: &Keys, token: &[u8]) -> Result<Verified, Denied> {
+pub(crate) fn verify(keys: KeysAtHand, token: &[u8]) -> Result<Verified, Denied> {
     let Unverified { signed, header, payload, signature } = Unverified::split(token)?;
     let header = Object::parse(header).map_err(|_| Denied::Header)?;
-    check_signature(keys, &check_header(&header)?, signed, &signature)?;
+    let key = keys.verifying(&named(&header)?, |key| key.verifies(signed, &signature))?.clone();
     let claims = Object::parse(payload).map_err(|_| Denied::Payload)?;
-    Ok(Verified { header, claims })
+    Ok(Verified { header, claims, key })
 }
 
-fn check_signature(keys: &Keys, alg: &str, signed: &[u8], signature: &Vec<u8>) -> Result<(), Denied> {
-    let mut keys = keys.used_with(alg).peekable();
-    if keys.peek().is_none() {
-        return Err(Denied::UnsupportedAlgorithm);
-    }
-    if keys.any(|key| key.verifies(signed, signature)) { Ok(()) } else { Err(Denied::BadSignature) }
+/// Whether a token that no key verifies may be signed with one that is published, but not fetched yet.
+pub(crate) fn may_be_newer(keys: KeysAtHand, token: &[u8]) -> bool {
+    let header = Unverified::split(token).ok().and_then(|token| Object::parse(token.header).ok());
+    header.is_some_and(|header| named(&header).is_ok_and(|named| keys.may_be_outdated(&named)))
 }
 
-/// The algorithm that the header names. Members that name or carry keys (`jku`, `jwk`, `x5u`, `x5c`) are not looked at
-/// (RFC 8725 section 3.10).
-fn check_header(header: &Object) -> Result<Cow<'_, str>, Denied> {
+/// What the header says about the key. Members that carry keys, or say where one is (`jku`, `jwk`, `x5u`, `x5c`), are not
+/// looked at (RFC 8725 section 3.10).
+fn named(header: &Object) -> Result<Named<'_>, Denied> {
     if header.get("crit").is_some() {
         return Err(Denied::Critical);
     }
-    if !matches!(header.get("kid"), None | Some(Value::String(_))) {
-        return Err(Denied::HeaderMember);
-    }
+    let kid = match header.get("kid") {
+        None => None,
+        Some(Value::String(kid)) => Some(kid),
+        Some(_) => return Err(Denied::HeaderMember),
+    };
     match header.get("alg") {
-        Some(Value::String(alg)) => Ok(alg),
+        Some(Value::String(alg)) => Ok(Named { algorithm: Algorithm::named(&alg), kid }),
         _ => Err(Denied::HeaderMember),
     }
 }

@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use authz::{
-    ClaimName, Conditions, Decision, Denied, Granted, Identity, Input, Keys, Path, Policy, Rules, Scope, bearer, decide,
+    ClaimName, Conditions, Decision, Denied, Granted, Identity, Input, KeyLabel, Keys, Path, Policy, Rules, Scope,
+    SecretForm, bearer, decide,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -16,7 +17,7 @@ const CLAIMS: &str = r#"{"uid":"A","exp":1000001}"#;
 
 fn policy(scope: Scope, claim: &str) -> Policy {
     let mut keys = Keys::default();
-    keys.add_secret(SECRET).unwrap();
+    keys.add_secret(SECRET, SecretForm::default(), &KeyLabel::default()).unwrap();
     Policy::new(scope, ClaimName::parse(claim.as_bytes()).unwrap(), Rc::new(keys), Rules::default()).unwrap()
 }
 
@@ -32,7 +33,12 @@ fn sign(header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> Vec<u8> {
 
 fn ask(policy: &Policy, path: &str, token: Option<&[u8]>, user: &str) -> Decision {
     let path = Path { raw: path.as_bytes(), uri: path.as_bytes(), rewritten: false };
-    decide(policy, Input { path, preflight: false, token, second_token: None, user: user.as_bytes() }, NOW, &mut ())
+    decide(
+        policy,
+        Input { path, preflight: false, token, second_token: None, user: user.as_bytes(), key_sets: &[] },
+        NOW,
+        &mut (),
+    )
 }
 
 /// The decision on a token for the path of user A.
@@ -278,14 +284,14 @@ impl Conditions for Told {
 
 fn ask_with(rules: Rules, input: Input, told: &mut Told) -> Decision {
     let mut keys = Keys::default();
-    keys.add_secret(SECRET).unwrap();
+    keys.add_secret(SECRET, SecretForm::default(), &KeyLabel::default()).unwrap();
     let policy = Policy::new(Scope::User, ClaimName::parse(b"uid").unwrap(), Rc::new(keys), rules).unwrap();
     decide(&policy, input, NOW, told)
 }
 
 fn input<'a>(token: &'a [u8], user: &'a [u8]) -> Input<'a> {
     let path = Path { raw: b"/users", uri: b"/users", rewritten: false };
-    Input { path, preflight: false, token: Some(token), second_token: None, user }
+    Input { path, preflight: false, token: Some(token), second_token: None, user, key_sets: &[] }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::{env, fmt, fs};
 
-use authz::{Keys, secret_of_file};
+use authz::{KeyLabel, Keys, SecretForm, secret_of_file};
 use zeroize::Zeroizing;
 
 use crate::ffi::Position;
@@ -74,7 +74,8 @@ impl Secrets {
         for (source, position) in &self.sources {
             let in_directive = |problem: String| format!("\"jwt_user_scope_secret\": {problem} in {position}");
             let secret = source.read().map_err(in_directive)?;
-            keys.add_secret(&secret).map_err(|error| in_directive(format!("the secret in {source} {error}")))?;
+            keys.add_secret(&secret, SecretForm::default(), &KeyLabel::default())
+                .map_err(|error| in_directive(format!("the secret in {source} {error}")))?;
         }
         Ok(self.keys.get_or_init(|| Rc::new(keys)).clone())
     }

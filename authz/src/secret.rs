@@ -1,0 +1,285 @@
+//! Shared secrets: how one is written, and which ones cannot keep anybody out.
+
+use std::fmt;
+use std::rc::Rc;
+
+use jsonwebtoken::DecodingKey;
+use jsonwebtoken::crypto::aws_lc;
+
+use crate::algorithm::{self, Algorithm, Algorithms};
+use crate::encoding::Encoding;
+use crate::key::{Key, KeyLabel, MAX_TRIED, Verifier};
+
+/// Better Auth signs with this text when no secret is set in development: it is public.
+const BETTER_AUTH_DEVELOPMENT_SECRET: &[u8] = b"better-auth-secret-12345678901234567890";
+
+/// How a secret is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SecretForm {
+    /// The encoding of the secret, or of each version of it.
+    pub encoding: Encoding,
+    /// The form of Better Auth's `BETTER_AUTH_SECRETS`: `2:new,1:old`.
+    pub versioned: bool,
+}
+
+/// Why a secret cannot be used. The texts end a configuration error and name the remedy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretError {
+    /// The secret, or a version of it, is empty.
+    Empty,
+    /// Shorter than the hash of an algorithm, in bytes (RFC 7518 section 3.2).
+    TooShort(usize),
+    /// A PEM text: a key of another kind, perhaps a public one.
+    Pem,
+    /// The one that Better Auth falls back to in development.
+    PublicDefault,
+    /// Not in its encoding.
+    NotEncoded(Encoding),
+    /// Not a list of versions, each `number:secret` with a number of its own.
+    NotVersioned,
+    /// No allowed algorithm uses a shared secret.
+    NotAllowed,
+    /// More secrets without `kid` for one algorithm than are tried for a token.
+    TooManyKeys,
+    /// The crypto backend refused the key.
+    Unusable,
+}
+
+impl fmt::Display for SecretError {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("is empty: set it to a random secret of at least 32 bytes"),
+            Self::TooShort(minimum) => write!(
+                f,
+                "is shorter than {minimum} bytes (RFC 7518 section 3.2): use a longer one, such as \"openssl rand \
+                 -base64 {minimum}\" prints"
+            ),
+            Self::Pem => f.write_str("is a PEM text, which is no shared secret: use a random one of at least 32 bytes"),
+            Self::PublicDefault => f.write_str(
+                "is the public development secret of Better Auth: anybody can sign with it; use a random one of at \
+                 least 32 bytes",
+            ),
+            Self::NotEncoded(encoding) => {
+                write!(f, "is not {}: correct it, or its \"encoding=\"", encoding.name())
+            }
+            Self::NotVersioned => f.write_str(
+                "is no list of versions, such as \"2:new,1:old\" with each number once: correct it, or leave \
+                 \"versioned\" out",
+            ),
+            Self::NotAllowed => f.write_str(
+                "can be used by no allowed algorithm: add HS256, HS384 or HS512 to \"jwt_user_scope_algorithms\"",
+            ),
+            Self::TooManyKeys => write!(
+                f,
+                "makes more than {MAX_TRIED} secrets without \"kid\" for one algorithm, and no more are tried for a \
+                 token: leave old ones out, or give them a \"kid\""
+            ),
+            Self::Unusable => f.write_str("cannot be used as a key"),
+        }
+    }
+}
+
+impl std::error::Error for SecretError {}
+
+/// The keys that a secret is: of each of its versions, one for each algorithm that uses it.
+pub(crate) fn keys(
+    secret: &[u8],
+    form: SecretForm,
+    allowed: Option<Algorithms>,
+    label: &KeyLabel,
+) -> Result<Vec<Rc<Key>>, SecretError> {
+    let algorithms: Vec<_> = algorithm::HMAC
+        .into_iter()
+        .filter(|&one| allowed.map_or(one == Algorithm::HS256, |list| list.contains(one)))
+        .collect();
+    if algorithms.is_empty() {
+        return Err(SecretError::NotAllowed);
+    }
+    let mut keys = Vec::new();
+    for written in versions(secret, form.versioned)? {
+        check_text(written)?;
+        let secret = form.encoding.decode(written).ok_or(SecretError::NotEncoded(form.encoding))?;
+        check_text(&secret)?;
+        for &algorithm in &algorithms {
+            keys.push(Rc::new(key(&secret, algorithm, label)?));
+        }
+    }
+    Ok(keys)
+}
+
+/// The secrets of a list of versions, or the one that it is. All of them verify: the version only orders them.
+fn versions(secret: &[u8], versioned: bool) -> Result<Vec<&[u8]>, SecretError> {
+    if !versioned || secret.is_empty() {
+        return Ok(vec![secret]);
+    }
+    let (mut numbers, mut secrets) = (Vec::new(), Vec::new());
+    for entry in secret.split(|&b| b == b',') {
+        let entry = entry.trim_ascii();
+        let colon = entry.iter().position(|&b| b == b':').ok_or(SecretError::NotVersioned)?;
+        let number = number(&entry[..colon]).ok_or(SecretError::NotVersioned)?;
+        if numbers.contains(&number) {
+            return Err(SecretError::NotVersioned);
+        }
+        numbers.push(number);
+        secrets.push(entry[colon + 1..].trim_ascii());
+    }
+    Ok(secrets)
+}
+
+fn number(digits: &[u8]) -> Option<u64> {
+    let digits = std::str::from_utf8(digits).ok()?;
+    digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())?
+}
+
+/// Refuses what anybody could know, as it is written and decoded.
+fn check_text(secret: &[u8]) -> Result<(), SecretError> {
+    if secret.is_empty() {
+        Err(SecretError::Empty)
+    } else if secret.trim_ascii_start().starts_with(b"-----BEGIN ") {
+        Err(SecretError::Pem)
+    } else if secret.trim_ascii() == BETTER_AUTH_DEVELOPMENT_SECRET {
+        Err(SecretError::PublicDefault)
+    } else {
+        Ok(())
+    }
+}
+
+fn key(secret: &[u8], algorithm: Algorithm, label: &KeyLabel) -> Result<Key, SecretError> {
+    let (name, minimum) = match algorithm {
+        Algorithm::HS384 => (jsonwebtoken::Algorithm::HS384, 48),
+        Algorithm::HS512 => (jsonwebtoken::Algorithm::HS512, 64),
+        _ => (jsonwebtoken::Algorithm::HS256, 32),
+    };
+    if secret.len() < minimum {
+        return Err(SecretError::TooShort(minimum));
+    }
+    let hmac = (aws_lc::DEFAULT_PROVIDER.verifier_factory)(&name, &DecodingKey::from_secret(secret))
+        .map_err(|_| SecretError::Unusable)?;
+    Ok(Key { algorithm, kid: label.kid.clone(), issuer: label.issuer.clone(), verifier: Verifier::Hmac(hmac) })
+}
+
+/// The secret in a file's content: what editors and `echo` put behind it, one line end, is not part of it.
+pub fn secret_of_file(content: &[u8]) -> &[u8] {
+    let content = content.strip_suffix(b"\n").unwrap_or(content);
+    content.strip_suffix(b"\r").unwrap_or(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+
+    use super::*;
+
+    const GOOD: &[u8] = b"a secret for these tests: 32 bytes or more";
+
+    fn form(encoding: Encoding, versioned: bool) -> SecretForm {
+        SecretForm { encoding, versioned }
+    }
+
+    type Count = Result<usize, SecretError>;
+
+    /// How many keys a secret makes.
+    fn count(secret: &[u8], form: SecretForm, list: Option<&[&str]>) -> Count {
+        let allowed = list.map(|names| {
+            let mut allowed = Algorithms::default();
+            names.iter().for_each(|name| allowed.allow(name.as_bytes()).unwrap());
+            allowed
+        });
+        keys(secret, form, allowed, &KeyLabel::default()).map(|keys| keys.len())
+    }
+
+    #[test]
+    fn refuses_secrets_that_keep_nobody_out() {
+        let rows: [(&[u8], Count); 7] = [
+            (b"", Err(SecretError::Empty)),
+            (&[b'k'; 31], Err(SecretError::TooShort(32))),
+            (&[b'k'; 32], Ok(1)),
+            (&[0xff; 32], Ok(1)),
+            (b"-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE", Err(SecretError::Pem)),
+            (b"\n -----BEGIN CERTIFICATE-----\nMIIB", Err(SecretError::Pem)),
+            (BETTER_AUTH_DEVELOPMENT_SECRET, Err(SecretError::PublicDefault)),
+        ];
+        for (secret, result) in rows {
+            assert_eq!(count(secret, SecretForm::default(), None), result, "{}", secret.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn refuses_them_encoded_and_versioned_too() {
+        let public = BETTER_AUTH_DEVELOPMENT_SECRET;
+        let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+        let versions = |last: &[u8]| [b"2:", GOOD, b", 1: ", last].concat();
+        let rows = [
+            (STANDARD.encode(public).into(), form(Encoding::Base64, false), SecretError::PublicDefault),
+            (URL_SAFE_NO_PAD.encode(public).into(), form(Encoding::Base64Url, false), SecretError::PublicDefault),
+            (hex(public).into(), form(Encoding::Hex, false), SecretError::PublicDefault),
+            (hex(b"-----BEGIN PUBLIC KEY-----\nMFkw").into(), form(Encoding::Hex, false), SecretError::Pem),
+            (public.to_vec(), form(Encoding::Base64Url, false), SecretError::PublicDefault),
+            (STANDARD.encode([7; 31]).into(), form(Encoding::Base64, false), SecretError::TooShort(32)),
+            (versions(public), form(Encoding::Utf8, true), SecretError::PublicDefault),
+            (versions(b"-----BEGIN PUBLIC KEY-----"), form(Encoding::Utf8, true), SecretError::Pem),
+            (versions(b"short"), form(Encoding::Utf8, true), SecretError::TooShort(32)),
+            (versions(b""), form(Encoding::Utf8, true), SecretError::Empty),
+            (b" ".to_vec(), form(Encoding::Hex, false), SecretError::Empty),
+        ];
+        for (secret, form, error) in rows {
+            let secret: Vec<u8> = secret;
+            assert_eq!(count(&secret, form, None), Err(error), "{} {form:?}", secret.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn reads_versions_as_better_auth_does() {
+        let rows: [(&str, Result<&[&str], SecretError>); 14] = [
+            ("1:a", Ok(&["a"])),
+            ("2:new,1:old", Ok(&["new", "old"])),
+            (" 2: new , 1:old ", Ok(&["new", "old"])),
+            ("0:a:b=,10:c", Ok(&["a:b=", "c"])),
+            ("1:a b", Ok(&["a b"])),
+            ("1:", Ok(&[""])),
+            ("secret", Err(SecretError::NotVersioned)),
+            ("2:new,old", Err(SecretError::NotVersioned)),
+            ("2:new,", Err(SecretError::NotVersioned)),
+            (":a", Err(SecretError::NotVersioned)),
+            ("v2:a", Err(SecretError::NotVersioned)),
+            ("-1:a", Err(SecretError::NotVersioned)),
+            ("+1:a", Err(SecretError::NotVersioned)),
+            ("1:a,01:b", Err(SecretError::NotVersioned)),
+        ];
+        for (text, expected) in rows {
+            let expected = expected.map(|secrets| secrets.iter().map(|secret| secret.as_bytes()).collect());
+            assert_eq!(versions(text.as_bytes(), true), expected, "{text:?}");
+        }
+        assert_eq!(versions(b"2:new,1:old", false), Ok(vec![&b"2:new,1:old"[..]]), "not unless it is said");
+    }
+
+    #[test]
+    fn a_secret_is_used_with_what_is_listed() {
+        let rows: [(usize, Option<&[&str]>, Count); 11] = [
+            (32, None, Ok(1)),
+            (64, None, Ok(1)),
+            (32, Some(&["HS256"]), Ok(1)),
+            (47, Some(&["HS384"]), Err(SecretError::TooShort(48))),
+            (48, Some(&["HS384"]), Ok(1)),
+            (63, Some(&["HS512"]), Err(SecretError::TooShort(64))),
+            (64, Some(&["HS512"]), Ok(1)),
+            (48, Some(&["HS256", "HS512"]), Err(SecretError::TooShort(64))),
+            (64, Some(&["HS256", "HS384", "HS512", "RS256"]), Ok(3)),
+            (64, Some(&["RS256", "ES512", "EdDSA"]), Err(SecretError::NotAllowed)),
+            (0, Some(&["RS256"]), Err(SecretError::NotAllowed)),
+        ];
+        for (length, list, expected) in rows {
+            assert_eq!(count(&vec![b'k'; length], SecretForm::default(), list), expected, "{length} {list:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_end_is_not_part_of_the_secret() {
+        let rows: [(&[u8], &[u8]); 6] =
+            [(b"s", b"s"), (b"s\n", b"s"), (b"s\r\n", b"s"), (b"s\n\n", b"s\n"), (b" s ", b" s "), (b"", b"")];
+        for (content, secret) in rows {
+            assert_eq!(secret_of_file(content), secret, "{}", content.escape_ascii());
+        }
+    }
+}
