@@ -1,0 +1,304 @@
+//! Key files: what is read from them, what is skipped, and what `nginx -t` refuses.
+
+use authz::{Denied, Granted, KeyError, KeyFileError, KeySetError, Keys, MAX_SET_BYTES, MAX_SET_KEYS};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+
+use crate::{SECRET, allow, data, jwk, jwks, label, outcome, token, with_file};
+
+type Added = Result<(), KeyFileError>;
+
+fn add(content: &[u8]) -> Added {
+    Keys::default().add_key_file(content, &label(None, None))
+}
+
+fn unfit(error: KeyError) -> Added {
+    Err(KeyFileError::Key(1, error))
+}
+
+fn pem(label: &str, der: &[u8]) -> Vec<u8> {
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(der)).into_bytes()
+}
+
+fn der(pem: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8(pem.to_vec()).unwrap();
+    STANDARD.decode(text.lines().filter(|line| !line.starts_with('-')).collect::<String>()).unwrap()
+}
+
+#[test]
+fn tells_files_apart_by_content() {
+    let p256 = String::from_utf8(data("p256.pem")).unwrap();
+    let one_line = pem("PUBLIC KEY", &der(p256.as_bytes()));
+    let rows: Vec<(&str, Vec<u8>, Added)> = vec![
+        ("PEM", p256.clone().into(), Ok(())),
+        ("PEM with CRLF", p256.replace('\n', "\r\n").into(), Ok(())),
+        ("PEM on one line", one_line, Ok(())),
+        ("PEM without a last line end", p256.trim_end().into(), Ok(())),
+        ("PEM behind a text", format!("subject=tests\n\n{p256}and so on").into(), Ok(())),
+        ("JWK behind white space", format!("\n\t {}", json!(jwk("p256", json!({})))).into(), Ok(())),
+        ("JWK Set", jwks(&[jwk("p256", json!({}))]), Ok(())),
+        ("nothing", b"".into(), Err(KeyFileError::Unknown)),
+        ("white space", b" \n".into(), Err(KeyFileError::Unknown)),
+        ("a text", SECRET.into(), Err(KeyFileError::Unknown)),
+        ("DER", der(p256.as_bytes()), Err(KeyFileError::Unknown)),
+        ("an OpenSSH key", b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA tests".into(), Err(KeyFileError::Unknown)),
+        ("a JSON array", b"[]".into(), Err(KeyFileError::Unknown)),
+        ("an empty object", b"{}".into(), Err(KeyFileError::NotAKey)),
+        ("broken JSON", br#"{"keys":["#.into(), Err(KeyFileError::NotAKey)),
+        ("a name used twice", br#"{"kty":"EC","kty":"EC"}"#.into(), Err(KeyFileError::NotAKey)),
+        ("keys that are no array", br#"{"keys":{}}"#.into(), Err(KeyFileError::Set(KeySetError::NotASet))),
+        ("an empty set", br#"{"keys":[]}"#.into(), Err(KeyFileError::NoUsableKey)),
+        ("too large", vec![b' '; MAX_SET_BYTES + 1], Err(KeyFileError::TooLarge)),
+        (
+            "too many",
+            jwks(&vec![jwk("p256", json!({})); MAX_SET_KEYS + 1]),
+            Err(KeyFileError::Set(KeySetError::TooManyKeys)),
+        ),
+    ];
+    for (what, content, added) in rows {
+        assert_eq!(add(&content), added, "{what}");
+    }
+}
+
+#[test]
+fn refuses_unfit_pem_blocks() {
+    let p256 = data("p256.pem");
+    let text = String::from_utf8(p256.clone()).unwrap();
+    let trailing = [der(&p256), vec![0]].concat();
+    let rows: Vec<(&str, Vec<u8>, Added)> = vec![
+        ("RSA of 1024 bits", data("rsa1024.pem"), unfit(KeyError::TooSmall)),
+        ("secp256k1", data("secp256k1.pem"), unfit(KeyError::UnknownType)),
+        ("Ed448", data("ed448.pem"), unfit(KeyError::UnknownType)),
+        ("X25519", data("x25519.pem"), unfit(KeyError::UnknownType)),
+        ("a private key", pem("PRIVATE KEY", b"\x30\x00"), unfit(KeyError::Private)),
+        ("an RSA private key", pem("RSA PRIVATE KEY", b"\x30\x00"), unfit(KeyError::Private)),
+        ("an EC private key", pem("EC PRIVATE KEY", b"\x30\x00"), unfit(KeyError::Private)),
+        ("an encrypted private key", pem("ENCRYPTED PRIVATE KEY", b"\x30\x00"), unfit(KeyError::Private)),
+        ("an OpenSSH private key", pem("OPENSSH PRIVATE KEY", b"\x30\x00"), unfit(KeyError::Private)),
+        (
+            "a private key behind a public one",
+            [p256.clone(), pem("PRIVATE KEY", b"")].concat(),
+            Err(KeyFileError::Key(2, KeyError::Private)),
+        ),
+        ("parameters", pem("EC PARAMETERS", b"\x06\x08"), unfit(KeyError::OtherBlock)),
+        ("a request", pem("CERTIFICATE REQUEST", b"\x30\x00"), unfit(KeyError::OtherBlock)),
+        ("an empty block", pem("PUBLIC KEY", b""), unfit(KeyError::Malformed)),
+        ("a certificate's label", pem("CERTIFICATE", &der(&p256)), unfit(KeyError::Malformed)),
+        ("a public key's label", pem("PUBLIC KEY", &der(&data("p256.crt"))), unfit(KeyError::Malformed)),
+        ("another key's label", pem("RSA PUBLIC KEY", &der(&p256)), unfit(KeyError::Malformed)),
+        ("an RSA key's label", pem("RSA PUBLIC KEY", &der(&data("rsa.pem"))), unfit(KeyError::Malformed)),
+        ("a key within a key", key_within_a_key(), unfit(KeyError::Malformed)),
+        ("trailing bytes", pem("PUBLIC KEY", &trailing), unfit(KeyError::Malformed)),
+        (
+            "trailing bytes of a certificate",
+            pem("CERTIFICATE", &[der(&data("p256.crt")), vec![0]].concat()),
+            unfit(KeyError::Malformed),
+        ),
+        ("no end", text.replace("-----END", "-----").into(), unfit(KeyError::Malformed)),
+        ("another end", text.replace("END PUBLIC", "END RSA PUBLIC").into(), unfit(KeyError::Malformed)),
+        ("not base64", text.replacen("\nM", "\n!", 1).into(), unfit(KeyError::Malformed)),
+        (
+            "a second block without an end",
+            [&p256, &p256[..60]].concat(),
+            Err(KeyFileError::Key(2, KeyError::Malformed)),
+        ),
+        ("a point off the curve", off_curve(), unfit(KeyError::Malformed)),
+    ];
+    for (what, content, added) in rows {
+        assert_eq!(add(&content), added, "{what}");
+    }
+}
+
+/// A `SubjectPublicKeyInfo` where the point of one should be.
+fn key_within_a_key() -> Vec<u8> {
+    let inner = der(&data("p256.pem"));
+    // Both lengths are of one byte; the point is the last element, behind the count of its unused bits.
+    let point = inner.len() - 65;
+    let mut nested = [&inner[..point], &inner].concat();
+    nested[1] = (nested.len() - 2) as u8;
+    nested[point - 2] = (inner.len() + 1) as u8;
+    pem("PUBLIC KEY", &nested)
+}
+
+fn off_curve() -> Vec<u8> {
+    let mut der = der(&data("p256.pem"));
+    *der.last_mut().unwrap() ^= 1;
+    pem("PUBLIC KEY", &der)
+}
+
+#[test]
+fn reads_every_block_of_a_file() {
+    let content = ["p256.pem", "rsa.crt", "ed25519.pem"].map(data).concat();
+    for algorithm in ["ES256", "RS256", "EdDSA"] {
+        let keys = with_file(Keys::default(), &content, &label(None, None));
+        assert_eq!(outcome(keys, &token(algorithm)), Ok(Granted::Ok), "{algorithm}");
+    }
+}
+
+#[test]
+fn a_certificate_may_be_of_version_1() {
+    let v3 = der(&data("p256.crt"));
+    // The version is the first field of the inner sequence; both sequences have lengths of two or three bytes.
+    let version = [0xa0, 3, 2, 1, 2];
+    let at = v3.windows(5).position(|window| window == version).unwrap();
+    let mut v1 = [&v3[..at], &v3[at + 5..]].concat();
+    let mut shrink = |at: usize| match v1[at + 1] {
+        0x81 => v1[at + 2] -= 5,
+        0x82 => v1[at + 3] = v1[at + 3].checked_sub(5).unwrap(),
+        _ => v1[at + 1] -= 5,
+    };
+    shrink(0);
+    shrink(at - if v3[at - 4] == 0x30 { 4 } else { 3 });
+    let keys = with_file(Keys::default(), &pem("CERTIFICATE", &v1), &label(None, None));
+    assert_eq!(outcome(keys, &token("ES256")), Ok(Granted::Ok));
+}
+
+#[test]
+fn a_jwk_on_its_own_must_be_usable() {
+    let rsa_1024 = jwk("rsa1024", json!({}));
+    let huge = URL_SAFE_NO_PAD.encode([vec![0xff; 1025]].concat());
+    let short = URL_SAFE_NO_PAD.encode([7; 31]);
+    let even = URL_SAFE_NO_PAD.encode([1, 0]);
+    let padded_n = [&[0][..], &URL_SAFE_NO_PAD.decode(jwk("rsa", json!({}))["n"].as_str().unwrap()).unwrap()].concat();
+    let rows: Vec<(&str, Value, Added)> = vec![
+        ("as it is", jwk("p521", json!({})), Ok(())),
+        ("for signatures", jwk("rsa", json!({ "use": "sig", "key_ops": ["verify"] })), Ok(())),
+        ("with a certificate", jwk("rsa", json!({ "x5c": ["MIIB"], "x5t": "AA", "x5u": 1 })), Ok(())),
+        ("a modulus behind a zero", jwk("rsa", json!({ "n": URL_SAFE_NO_PAD.encode(padded_n) })), Ok(())),
+        ("oct", json!({ "kty": "oct", "k": URL_SAFE_NO_PAD.encode(SECRET) }), unfit(KeyError::Shared)),
+        ("an unknown type", json!({ "kty": "AKP", "alg": "ML-DSA-44" }), unfit(KeyError::UnknownType)),
+        ("an unknown type without alg", json!({ "kty": "AKP" }), unfit(KeyError::UnknownType)),
+        ("a type in another case", jwk("p256", json!({ "kty": "ec" })), unfit(KeyError::UnknownType)),
+        ("a type that is no string", json!({ "kty": 1 }), unfit(KeyError::Malformed)),
+        ("secp256k1", jwk("secp256k1", json!({})), unfit(KeyError::UnknownType)),
+        ("Ed448", jwk("ed448", json!({})), unfit(KeyError::UnknownType)),
+        ("X25519", jwk("x25519", json!({})), unfit(KeyError::UnknownType)),
+        ("for encryption", jwk("rsa", json!({ "use": "enc" })), unfit(KeyError::NotForVerifying)),
+        ("for something else", jwk("rsa", json!({ "use": "" })), unfit(KeyError::NotForVerifying)),
+        ("a use that is no string", jwk("rsa", json!({ "use": 1 })), unfit(KeyError::Malformed)),
+        ("for signing", jwk("rsa", json!({ "key_ops": ["sign", "encrypt"] })), unfit(KeyError::NotForVerifying)),
+        ("for nothing", jwk("rsa", json!({ "key_ops": [] })), unfit(KeyError::NotForVerifying)),
+        ("operations that are no array", jwk("rsa", json!({ "key_ops": "verify" })), unfit(KeyError::Malformed)),
+        ("for RSA-OAEP", jwk("rsa", json!({ "alg": "RSA-OAEP" })), unfit(KeyError::OtherAlgorithm)),
+        ("for an algorithm in another case", jwk("rsa", json!({ "alg": "rs256" })), unfit(KeyError::OtherAlgorithm)),
+        ("for an algorithm of another curve", jwk("p256", json!({ "alg": "ES384" })), unfit(KeyError::OtherAlgorithm)),
+        ("for HMAC", jwk("rsa", json!({ "alg": "HS256" })), unfit(KeyError::OtherAlgorithm)),
+        ("for none", jwk("rsa", json!({ "alg": "none" })), unfit(KeyError::OtherAlgorithm)),
+        ("an alg that is no string", jwk("rsa", json!({ "alg": null_string() })), unfit(KeyError::Malformed)),
+        ("a kid that is no string", jwk("rsa", json!({ "kid": 1 })), unfit(KeyError::Malformed)),
+        ("a private RSA key", jwk("rsa", json!({ "d": "AQAB" })), unfit(KeyError::Private)),
+        ("a private EC key", jwk("p256", json!({ "d": "AQAB" })), unfit(KeyError::Private)),
+        ("a private Ed25519 key", jwk("ed25519", json!({ "d": "AQAB" })), unfit(KeyError::Private)),
+        ("RSA of 1024 bits", rsa_1024, unfit(KeyError::TooSmall)),
+        ("RSA of 8200 bits", jwk("rsa", json!({ "n": huge })), unfit(KeyError::TooLarge)),
+        ("no modulus", jwk("rsa", json!({ "n": null })), unfit(KeyError::Malformed)),
+        ("an empty modulus", jwk("rsa", json!({ "n": "" })), unfit(KeyError::Malformed)),
+        ("a modulus in base64", jwk("rsa", json!({ "n": "a+b/" })), unfit(KeyError::Malformed)),
+        ("no exponent", jwk("rsa", json!({ "e": null })), unfit(KeyError::Malformed)),
+        ("an even exponent", jwk("rsa", json!({ "e": even })), unfit(KeyError::Malformed)),
+        ("an exponent of one", jwk("rsa", json!({ "e": "AQ" })), unfit(KeyError::Malformed)),
+        ("no curve", jwk("p256", json!({ "crv": null })), unfit(KeyError::Malformed)),
+        ("another curve", jwk("p256", json!({ "crv": "P-384" })), unfit(KeyError::Malformed)),
+        ("a short coordinate", jwk("p256", json!({ "x": short })), unfit(KeyError::Malformed)),
+        ("a point off the curve", jwk("p256", json!({ "y": jwk("p256", json!({}))["x"] })), unfit(KeyError::Malformed)),
+        ("no y", jwk("p256", json!({ "y": null })), unfit(KeyError::Malformed)),
+        (
+            "an Ed25519 key within DER",
+            jwk("ed25519", json!({ "x": URL_SAFE_NO_PAD.encode(der(&data("ed25519.pem"))) })),
+            unfit(KeyError::Malformed),
+        ),
+        ("a short Ed25519 key", jwk("ed25519", json!({ "x": short })), unfit(KeyError::Malformed)),
+    ];
+    for (what, jwk, added) in rows {
+        assert_eq!(add(jwk.to_string().as_bytes()), added, "{what}");
+    }
+}
+
+/// A value that is no string, where null would leave the member out.
+fn null_string() -> Value {
+    json!([null])
+}
+
+#[test]
+fn a_set_may_hold_keys_for_something_else() {
+    let skipped = [
+        json!({ "kty": "oct", "k": "AAAA" }),
+        json!({ "kty": "AKP", "alg": "ML-DSA-44", "pub": "AA" }),
+        jwk("secp256k1", json!({})),
+        jwk("x25519", json!({})),
+        jwk("rsa", json!({ "use": "enc" })),
+        jwk("rsa", json!({ "key_ops": ["encrypt"] })),
+        jwk("rsa", json!({ "alg": "RSA-OAEP-256" })),
+        jwk("rsa1024", json!({ "use": "enc" })),
+    ];
+    for member in skipped {
+        assert_eq!(add(&jwks(std::slice::from_ref(&member))), Err(KeyFileError::NoUsableKey), "{member}");
+        let keys = with_file(Keys::default(), &jwks(&[member.clone(), jwk("p256", json!({}))]), &label(None, None));
+        assert_eq!(outcome(keys, &token("ES256")), Ok(Granted::Ok), "{member}");
+    }
+    let unfit = [
+        (json!(1), KeyError::Malformed),
+        (json!({}), KeyError::Malformed),
+        (jwk("rsa", json!({ "n": "!" })), KeyError::Malformed),
+        (jwk("rsa1024", json!({})), KeyError::TooSmall),
+        (jwk("p256", json!({ "d": "AQAB" })), KeyError::Private),
+        (jwk("p256", json!({ "x": "AA" })), KeyError::Malformed),
+    ];
+    for (member, error) in unfit {
+        let content = jwks(&[jwk("p256", json!({})), member.clone()]);
+        assert_eq!(add(&content), Err(KeyFileError::Key(2, error)), "{member}");
+    }
+}
+
+#[test]
+fn a_file_must_have_a_key_for_an_allowed_algorithm() {
+    let rows = [
+        ("p256.pem", &["ES256"][..], Ok(())),
+        ("p256.pem", &["ES384", "HS256"], unfit(KeyError::NotAllowed)),
+        ("rsa.crt", &["PS512"], Ok(())),
+        ("rsa.pem", &["ES256", "EdDSA"], unfit(KeyError::NotAllowed)),
+        ("rsa.jwk", &["PS256"], Ok(())),
+        ("ed25519.jwk", &["Ed25519"], Ok(())),
+        ("ed25519.jwk", &["RS256"], unfit(KeyError::NotAllowed)),
+    ];
+    for (name, list, added) in rows {
+        assert_eq!(Keys::new(allow(list)).add_key_file(&data(name), &label(None, None)), added, "{name} {list:?}");
+    }
+    let set = jwks(&[jwk("p256", json!({})), jwk("rsa", json!({}))]);
+    let keys = || with_file(Keys::new(allow(&["RS256"])), &set, &label(None, None));
+    assert_eq!(outcome(keys(), &token("RS256")), Ok(Granted::Ok));
+    assert_eq!(outcome(keys(), &token("ES256")), Err(Denied::UnsupportedAlgorithm), "skipped");
+    let none = Keys::new(allow(&["ES512"])).add_key_file(&set, &label(None, None));
+    assert_eq!(none, Err(KeyFileError::NoUsableKey));
+}
+
+#[test]
+fn a_configured_kid_is_for_keys_without_one() {
+    let rows = [
+        (data("p256.pem"), Ok(())),
+        (jwk("p256", json!({ "kid": null })).to_string().into(), Ok(())),
+        (jwk("p256", json!({ "kid": "k" })).to_string().into(), Ok(())),
+        (jwk("p256", json!({ "kid": "other" })).to_string().into(), unfit(KeyError::OtherKid)),
+        (jwks(&[jwk("p256", json!({ "kid": "other" }))]), unfit(KeyError::OtherKid)),
+    ];
+    for (content, added) in rows {
+        let result = Keys::default().add_key_file(&content, &label(Some("k"), None));
+        assert_eq!(result, added, "{}", content.escape_ascii());
+    }
+}
+
+#[test]
+fn errors_name_the_remedy() {
+    let rows = [
+        (
+            add(&data("rsa1024.pem")),
+            "holds a key that is RSA under 2048 bits: have tokens signed with a longer one (key 1)",
+        ),
+        (add(b"{\"keys\":1}"), "is no JSON object with unique member names and an array \"keys\""),
+        (add(&[b' '; MAX_SET_BYTES + 1]), "is larger than 256 KiB"),
+    ];
+    for (added, text) in rows {
+        assert_eq!(added.unwrap_err().to_string(), text);
+    }
+}
