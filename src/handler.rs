@@ -2,13 +2,14 @@
 
 use std::rc::Rc;
 
-use authz::{Conditions, Decision, Denied, Granted, Identity, Input, bearer, decide};
+use authz::{Conditions, Decision, Denied, Granted, Identity, Input, KeySet, bearer, decide, may_lack_key};
 use nginx_sys::{NGX_DECLINED, NGX_OK, ngx_int_t};
 
 use crate::conf::{Active, Expected, LocConf, Value};
 use crate::ffi::{Request, now};
+use crate::keyset::Lack;
 use crate::state::{Key, State};
-use crate::{INTERNAL_ERROR, log, response, variables};
+use crate::{INTERNAL_ERROR, keyset, log, response, variables};
 
 const OK: ngx_int_t = NGX_OK as ngx_int_t;
 const DECLINED: ngx_int_t = NGX_DECLINED as ngx_int_t;
@@ -27,25 +28,50 @@ pub fn location_selected(r: Request) -> ngx_int_t {
     DECLINED
 }
 
-/// The access handler.
+/// The access handler. It runs again after it has waited for a key set.
 pub fn access(r: Request) -> ngx_int_t {
     let Some(active) = LocConf::active(r) else { return DECLINED };
     let Some(state) = State::of(r) else { return INTERNAL_ERROR };
+    if keyset::is_pending(&active.sets, state) {
+        return keyset::wait_on(r);
+    }
     response::clear(r, state);
-    let decision = state.deciding(|| {
-        let input = gather(r, active, state)?;
-        let early = state.is_early(|| Key::new(active, &input, now()));
-        let decision = early.then(|| state.take()).flatten();
-        Some(decision.unwrap_or_else(|| decide(&active.policy, input, now(), &mut Values { r, active, state })))
-    });
+    let key_sets = keyset::current(&active.sets);
+    let (decision, lack) = state
+        .deciding(|| {
+            let input = gather(r, active, state, &key_sets)?;
+            let early = state.is_early(|| Key::new(active, &input, now()));
+            let decision = early.then(|| state.take()).flatten();
+            let decision =
+                decision.unwrap_or_else(|| decide(&active.policy, input, now(), &mut Values { r, active, state }));
+            let lack = lack(active, input, &decision);
+            Some((decision, lack))
+        })
+        .unwrap_or((UNDECIDED, None));
     r.restore_captures(&active.captures, state.captures.get());
-    answer(r, active, state, decision.unwrap_or(UNDECIDED))
+    if let Some(again) = lack.and_then(|lack| keyset::wait_for(r, &active.sets, state, lack)) {
+        return again;
+    }
+    keyset::refresh(r, &active.sets, state);
+    answer(r, active, state, decision)
 }
 
-/// The decision for a variable that is read before the access phase of its location. Nothing is refused yet.
+/// What a fetch could bring that this decision lacks.
+fn lack(active: &Active, input: Input, decision: &Decision) -> Option<Lack> {
+    match decision.outcome {
+        _ if active.sets.is_empty() => None,
+        Err(Denied::KeysUnavailable) => Some(Lack::Set),
+        Err(denied) if may_lack_key(&active.policy, input, denied) => Some(Lack::Key),
+        _ => None,
+    }
+}
+
+/// The decision for a variable that is read before the access phase of its location. Nothing is refused yet, and nothing
+/// fetched.
 pub fn decide_early(r: Request, active: &Active, state: &State) {
+    let key_sets = keyset::current(&active.sets);
     let made = state.deciding(|| {
-        let Some(input) = gather(r, active, state) else { return Some((None, UNDECIDED)) };
+        let Some(input) = gather(r, active, state, &key_sets) else { return Some((None, UNDECIDED)) };
         let key = Key::new(active, &input, now());
         let known = state.is_early(|| Key::new(active, &input, now()));
         (!known).then(|| (Some(key), decide(&active.policy, input, now(), &mut Values { r, active, state })))
@@ -81,7 +107,12 @@ fn answer(r: Request, active: &Active, state: &State, decision: Decision) -> ngx
 }
 
 /// What the decision needs. `None` when a value cannot be had.
-fn gather<'r>(r: Request<'r>, active: &Active, state: &State) -> Option<Input<'r>> {
+fn gather<'r>(
+    r: Request<'r>,
+    active: &Active,
+    state: &State,
+    key_sets: &'r [Option<Rc<KeySet>>],
+) -> Option<Input<'r>> {
     let user = match active.expected {
         None => &[],
         Some(expected) => compared(r, active, state, expected)?,
@@ -91,7 +122,7 @@ fn gather<'r>(r: Request<'r>, active: &Active, state: &State) -> Option<Input<'r
         None => (authorization, None),
         Some(value) => (Some(r.evaluate(value)?).filter(|token| !token.is_empty()), authorization),
     };
-    Some(Input { path: r.path(), preflight: r.is_preflight(), token, second_token, user, key_sets: &[] })
+    Some(Input { path: r.path(), preflight: r.is_preflight(), token, second_token, user, key_sets })
 }
 
 /// The compared value, with captures as they were when the location was selected. `None` when it cannot be had.

@@ -6,6 +6,7 @@ mod boundary;
 mod conf;
 mod ffi;
 mod handler;
+mod keyset;
 mod log;
 mod response;
 mod state;
@@ -24,6 +25,7 @@ use crate::boundary::guard;
 use crate::conf::directives::COMMANDS;
 use crate::conf::{Failed, LocConf, MainConf};
 use crate::ffi::{Conf, Place, Request};
+use crate::response::Passage;
 
 /// The access check. It must be registered before `ngx_http_access_module`, since the handlers of a phase run in reverse.
 #[unsafe(no_mangle)]
@@ -196,15 +198,19 @@ unsafe extern "C" fn log_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
 unsafe extern "C" fn header_filter(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx calls with a request whose header is to be sent.
     let r = unsafe { Request::from_ptr(r) };
-    guard(Err(()), || {
-        response::filter_header(r);
-        Ok(())
-    })
-    .map_or(ERROR, |()| response::next_header_filter(r))
+    match guard(Err(()), || Ok(response::filter_header(r))) {
+        Ok(Passage::Next) => response::next_header_filter(r),
+        Ok(Passage::Kept) => OK,
+        Err(()) => ERROR,
+    }
 }
 
 unsafe extern "C" fn body_filter(r: *mut ngx_http_request_t, chain: *mut ngx_chain_t) -> ngx_int_t {
     // SAFETY: nginx calls with a request whose body is to be sent.
     let r = unsafe { Request::from_ptr(r) };
-    guard(Err(()), || response::filter_body(r, chain)).map_or(ERROR, |chain| response::next_body_filter(r, chain))
+    match guard(Err(()), || response::filter_body(r, chain)) {
+        Ok(Some(chain)) => response::next_body_filter(r, chain),
+        Ok(None) => OK,
+        Err(()) => ERROR,
+    }
 }

@@ -4,12 +4,13 @@
 //! nginx's own access modules. When nginx sends its page in the end, the filters put the body in its place.
 
 use core::cell::Cell;
+use std::rc::Rc;
 
 use authz::{Challenge, Denied};
 use nginx_sys::{ngx_chain_t, ngx_int_t, ngx_uint_t};
 
 use crate::conf::{Active, Failed};
-use crate::ffi::{self, BodyFilter, Handler, Request};
+use crate::ffi::{self, BodyFilter, Fetch, Handler, Request};
 use crate::state::State;
 use crate::{ERROR, INTERNAL_ERROR, body_filter, header_filter};
 
@@ -118,29 +119,55 @@ pub fn clear(r: Request, state: &State) {
     r.set_answer(None);
 }
 
-/// The header of an answer that waits, once it is this refusal that nginx sends: not the page of another status, and
-/// not what a backend answered after another module had let the request in (`satisfy any`).
-pub fn filter_header(r: Request) {
-    let Some(answer) = r.answer() else { return };
-    if r.err_status() == answer.status && r.ended_in_access_phase() {
-        r.set_content(answer.content_type, answer.body.len());
-    } else {
-        r.set_answer(None);
-    }
+/// Whether a header goes on to the client.
+pub enum Passage {
+    Next,
+    /// It belongs to a fetch.
+    Kept,
 }
 
-/// The body of an answer that waits; the header filter has dropped it if it must not be sent.
+/// The header of an answer that waits, once it is this refusal that nginx sends: not the page of another status, and
+/// not what a backend answered after another module had let the request in (`satisfy any`).
+pub fn filter_header(r: Request) -> Passage {
+    if let Some(fetch) = fetch_of(r) {
+        fetch.take_header(r);
+        return Passage::Kept;
+    }
+    if let Some(answer) = r.answer() {
+        if r.err_status() == answer.status && r.ended_in_access_phase() {
+            r.set_content(answer.content_type, answer.body.len());
+        } else {
+            r.set_answer(None);
+        }
+    }
+    Passage::Next
+}
+
+/// The body of an answer that waits; the header filter has dropped it if it must not be sent. `None` for the body of a
+/// fetch, which stays here.
 ///
 /// # Errors
 /// nginx has no memory.
-pub fn filter_body(r: Request, chain: *mut ngx_chain_t) -> Result<*mut ngx_chain_t, ()> {
+pub fn filter_body(r: Request, chain: *mut ngx_chain_t) -> Result<Option<*mut ngx_chain_t>, ()> {
+    if let Some(fetch) = fetch_of(r) {
+        fetch.take_body(chain);
+        return Ok(None);
+    }
     match r.answer() {
         Some(answer) if !chain.is_null() => {
             r.set_answer(None);
-            r.last_chain(answer.body).ok_or(())
+            r.last_chain(answer.body).map(Some).ok_or(())
         }
-        _ => Ok(chain),
+        _ => Ok(Some(chain)),
     }
+}
+
+/// The fetch whose subrequest this is. Found by the main request: an internal redirect clears a request's own context.
+fn fetch_of(r: Request) -> Option<Rc<Fetch>> {
+    if !r.is_subrequest() {
+        return None;
+    }
+    State::find(r.main())?.fetch_of(r)
 }
 
 thread_local! {

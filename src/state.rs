@@ -8,11 +8,12 @@ use core::ptr::NonNull;
 
 use std::rc::Rc;
 
-use authz::{Decision, Identity, Input};
+use authz::{Decision, Identity, Input, KeySet};
 use nginx_sys::ngx_table_elt_t;
 
 use crate::conf::Active;
-use crate::ffi::{Captures, Request};
+use crate::ffi::{Captures, Fetch, Request};
+use crate::keyset::Waiting;
 
 /// State of a request. Shared, since a variable read while a decision is made finds it too.
 #[derive(Default)]
@@ -27,6 +28,10 @@ pub struct State {
     deciding: Cell<bool>,
     /// The verified identity that the decision being made is about.
     pending: RefCell<Option<Rc<Identity>>>,
+    /// Fetches that this request has started.
+    fetches: RefCell<Vec<Rc<Fetch>>>,
+    /// What it waits for.
+    pub waiting: RefCell<Option<Waiting>>,
     /// Captures as they were when nginx selected the location.
     pub captures: Cell<Captures>,
     /// The challenge of an earlier refusal in this request.
@@ -34,7 +39,6 @@ pub struct State {
 }
 
 /// Everything that a decision depends on. Equal keys have equal decisions.
-#[derive(PartialEq)]
 pub struct Key {
     /// The configuration, by its address.
     active: *const Active,
@@ -45,7 +49,29 @@ pub struct Key {
     token: Option<Box<[u8]>>,
     second_token: Option<Box<[u8]>>,
     user: Box<[u8]>,
+    key_sets: Box<[Option<Rc<KeySet>>]>,
     now: u64,
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        let same_set = |(one, other): (&Option<Rc<KeySet>>, &Option<Rc<KeySet>>)| match (one, other) {
+            (Some(one), Some(other)) => Rc::ptr_eq(one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        let Self { active, raw, uri, rewritten, preflight, token, second_token, user, key_sets, now } = self;
+        *active == other.active
+            && *raw == other.raw
+            && *uri == other.uri
+            && *rewritten == other.rewritten
+            && *preflight == other.preflight
+            && *token == other.token
+            && *second_token == other.second_token
+            && *user == other.user
+            && key_sets.len() == other.key_sets.len()
+            && key_sets.iter().zip(&other.key_sets).all(same_set)
+            && *now == other.now
+    }
 }
 
 impl Key {
@@ -59,6 +85,7 @@ impl Key {
             token: input.token.map(Into::into),
             second_token: input.second_token.map(Into::into),
             user: input.user.into(),
+            key_sets: input.key_sets.into(),
             now,
         }
     }
@@ -111,6 +138,16 @@ impl State {
             return self.pending.borrow().as_deref().map(look);
         }
         self.last.borrow().as_ref().and_then(|decision| decision.identity.as_deref()).map(look)
+    }
+
+    /// Keeps a fetch as long as the request lives.
+    pub fn keep_fetch(&self, fetch: &Rc<Fetch>) {
+        self.fetches.borrow_mut().push(fetch.clone());
+    }
+
+    /// The fetch whose subrequest this is.
+    pub fn fetch_of(&self, r: Request) -> Option<Rc<Fetch>> {
+        self.fetches.borrow().iter().find(|fetch| fetch.is_of(r)).cloned()
     }
 
     /// Whether a decision is being made.

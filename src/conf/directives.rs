@@ -3,7 +3,7 @@
 use core::ffi::{c_char, c_void};
 use std::rc::Rc;
 
-use authz::{ClaimName, Scope};
+use authz::{Algorithms, ClaimName, Scope};
 use nginx_sys::{
     NGX_CONF_1MORE, NGX_CONF_TAKE1, NGX_CONF_TAKE2, NGX_HTTP_LMT_CONF, NGX_HTTP_LOC_CONF, NGX_HTTP_LOC_CONF_OFFSET,
     NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF, NGX_HTTP_VAR_NOCACHEABLE, NGX_LOG_ERR, NGX_LOG_INFO, NGX_LOG_NOTICE,
@@ -11,7 +11,7 @@ use nginx_sys::{
 };
 use ngx::ngx_string;
 
-use super::secret::{Secrets, Source};
+use super::keys::directives as keys;
 use super::{Check, Expected, LocConf, Requirement, Settings, Value};
 use crate::boundary::guard;
 use crate::ffi::Conf;
@@ -28,7 +28,7 @@ pub struct Commands<const N: usize>([ngx_command_t; N]);
 unsafe impl<const N: usize> Sync for Commands<N> {}
 
 /// What is wrong with a directive, in nginx's words; the place is added.
-type Wrong = String;
+pub(super) type Wrong = String;
 
 /// A setter, with the words of its directive.
 type Setter = fn(&mut Settings, Conf, &mut [ngx_str_t]) -> Result<(), Wrong>;
@@ -57,10 +57,13 @@ macro_rules! commands {
     };
 }
 
-commands! { 19:
+commands! { 22:
     "jwt_user_scope" ANYWHERE NGX_CONF_TAKE1 Settings::set_check;
     "jwt_user_scope_claim" ANYWHERE NGX_CONF_TAKE1 Settings::set_claim;
-    "jwt_user_scope_secret" ANYWHERE NGX_CONF_TAKE1 Settings::add_secret;
+    "jwt_user_scope_secret" ANYWHERE NGX_CONF_1MORE |s, cf, words| keys::add_secret(&mut s.keys, cf, words);
+    "jwt_user_scope_key_file" ANYWHERE NGX_CONF_1MORE |s, cf, words| keys::add_file(&mut s.keys, cf, words);
+    "jwt_user_scope_key_request" ANYWHERE NGX_CONF_1MORE |s, cf, words| keys::add_request(&mut s.keys, cf, words);
+    "jwt_user_scope_algorithms" ANYWHERE NGX_CONF_1MORE |s, _, words| once(&mut s.algorithms, words, algorithms);
     "jwt_user_scope_issuer" ANYWHERE NGX_CONF_1MORE |s, _, words| once(&mut s.issuers, words, names);
     "jwt_user_scope_audience" ANYWHERE NGX_CONF_1MORE |s, _, words| once(&mut s.audiences, words, names);
     "jwt_user_scope_type" ANYWHERE NGX_CONF_1MORE |s, _, words| once(&mut s.types, words, names);
@@ -117,7 +120,7 @@ fn once<T>(
     Ok(())
 }
 
-fn invalid(words: &[ngx_str_t], value: &ngx_str_t, remedy: &str) -> Wrong {
+pub(super) fn invalid(words: &[ngx_str_t], value: &ngx_str_t, remedy: &str) -> Wrong {
     format!("invalid value \"{value}\" in \"{}\" directive, {remedy}", words[0])
 }
 
@@ -153,8 +156,8 @@ fn name(words: &[ngx_str_t], word: &ngx_str_t) -> Result<Box<str>, Wrong> {
 }
 
 fn seconds(cf: Conf, words: &mut [ngx_str_t]) -> Result<u64, Wrong> {
-    cf.parse_seconds(&words[1])
-        .ok_or_else(|| invalid(words, &words[1], "it must be a time, such as \"30s\" or \"15m\""))
+    let time = words[1].to_str().ok().and_then(|time| cf.parse_seconds(time));
+    time.ok_or_else(|| invalid(words, &words[1], "it must be a time, such as \"30s\" or \"15m\""))
 }
 
 fn compile(cf: Conf, name: &ngx_str_t, value: &mut ngx_str_t) -> Result<Value, Wrong> {
@@ -245,9 +248,17 @@ fn has_variable(word: &ngx_str_t) -> bool {
     word.as_bytes().contains(&b'$')
 }
 
-/// Anything that a shell would export.
-fn is_variable_name(name: &[u8]) -> bool {
-    name.first().is_some_and(|b| !b.is_ascii_digit()) && name.iter().all(|&b| b.is_ascii_alphanumeric() || b == b'_')
+/// `jwt_user_scope_algorithms <alg> ...`
+fn algorithms(words: &mut [ngx_str_t]) -> Result<Option<Algorithms>, Wrong> {
+    if is_off(words) {
+        return Ok(None);
+    }
+    let mut allowed = Algorithms::default();
+    for word in &words[1..] {
+        let allow = allowed.allow(word.as_bytes());
+        allow.map_err(|error| format!("algorithm \"{word}\" in \"{}\" directive {error}", words[0]))?;
+    }
+    Ok(Some(allowed))
 }
 
 impl Settings {
@@ -273,31 +284,6 @@ impl Settings {
     /// `jwt_user_scope_claim <name>`
     fn set_claim(&mut self, _: Conf, words: &mut [ngx_str_t]) -> Result<(), Wrong> {
         once(&mut self.claim, words, |words| claim_name(words, &words[1]))
-    }
-
-    /// `jwt_user_scope_secret env:<NAME> | file:<path>`
-    fn add_secret(&mut self, cf: Conf, words: &mut [ngx_str_t]) -> Result<(), Wrong> {
-        // The value is not shown: where a place is expected, somebody may have written the secret itself.
-        let source = match words[1].as_bytes() {
-            [b'e', b'n', b'v', b':', name @ ..] if is_variable_name(name) => {
-                Source::Env(String::from_utf8_lossy(name).into_owned())
-            }
-            [b'f', b'i', b'l', b'e', b':', path @ ..] if !path.is_empty() => {
-                Source::File(cf.full_path(path).ok_or("\"jwt_user_scope_secret\" directive: out of memory")?)
-            }
-            _ => {
-                return Err(
-                    "\"jwt_user_scope_secret\" directive takes no literal secret, it names where the secret is: \
-                            \"env:<NAME>\" or \"file:<path>\""
-                        .into(),
-                );
-            }
-        };
-        let secrets: &mut Rc<Secrets> = self.secrets.get_or_insert_default();
-        // Levels share them only when they are merged, after the last directive has been read.
-        let secrets = Rc::get_mut(secrets).ok_or("\"jwt_user_scope_secret\" directive is read too late")?;
-        secrets.push(source, cf.position());
-        Ok(())
     }
 }
 

@@ -1,17 +1,18 @@
 //! The configuration of a location: what its directives say, and the check that comes of it.
 
 pub mod directives;
-mod secret;
+pub mod keys;
 mod warnings;
 
 use core::ptr::NonNull;
 use std::rc::Rc;
 
-use authz::{ClaimName, Policy, Rules, Scope};
+use authz::{Algorithms, ClaimName, Keys, Policy, Rules, Scope};
 use nginx_sys::{NGX_LOG_ERR, ngx_http_complex_value_t};
 
-use self::secret::{Secrets, Source};
-use crate::ffi::{Conf, Position, Request};
+use self::keys::{KeyRequest, KeySources};
+use crate::ffi::{Conf, Position, Request, Zone};
+use crate::keyset::FetchedSet;
 use crate::log;
 use crate::response::{Challenges, ErrorBody};
 
@@ -52,7 +53,7 @@ pub struct MainConf {
     /// Places that compare with `$user_id`, which something must define.
     user_id: Vec<Position>,
     /// The secret of locations that name none.
-    default_secrets: Option<Rc<Secrets>>,
+    default_keys: Option<Rc<KeySources>>,
     /// Names of the variables of `jwt_user_scope_set`.
     pub set_variables: Vec<Box<[u8]>>,
     /// Indexes of the module's variables, once nginx has given all.
@@ -64,7 +65,9 @@ pub struct MainConf {
 struct Settings {
     check: Option<Check>,
     claim: Option<ClaimName>,
-    secrets: Option<Rc<Secrets>>,
+    keys: Option<Rc<KeySources>>,
+    /// An inner `None` is what keys imply.
+    algorithms: Option<Option<Algorithms>>,
     issuers: Option<Vec<Box<str>>>,
     audiences: Option<Vec<Box<str>>>,
     types: Option<Vec<Box<str>>>,
@@ -93,6 +96,8 @@ pub struct LocConf {
 /// A check in force.
 pub struct Active {
     pub policy: Policy,
+    /// Key sets that are fetched.
+    pub sets: Vec<FetchedSet>,
     /// What the user is compared with, where one is.
     pub expected: Option<Expected>,
     /// Those captures of the location's regexes that the compared value uses.
@@ -130,13 +135,33 @@ impl LocConf {
         let captures: Vec<_> = used.iter().copied().filter(|index| self.captures.contains(index)).collect();
         warnings::check(cf, scope, captures.len() == used.len(), &position);
 
-        let policy = self.settings.policy(cf, scope, &position).map_err(|message| {
+        let failed = |message| {
             log::conf_error(cf, format_args!("{message}"));
             Failed
-        })?;
-        self.active = Some(self.settings.activate(policy, expected, captures));
+        };
+        let sources = match &self.settings.keys {
+            Some(sources) => sources.clone(),
+            None => cf.main_conf().default_keys(&position),
+        };
+        let allowed = self.settings.algorithms.flatten();
+        let keys = sources.keys(allowed).map_err(failed)?;
+        let sets = fetched_sets(cf, &sources, allowed).map_err(failed)?;
+        let policy = self.settings.policy(scope, keys).map_err(|error| failed(format!("{error} in {position}")))?;
+        self.active = Some(self.settings.activate(policy, sets, expected, captures));
         Ok(())
     }
+}
+
+/// The key sets of a location, each in a zone of its server.
+fn fetched_sets(cf: Conf, sources: &KeySources, allowed: Option<Algorithms>) -> Result<Vec<FetchedSet>, String> {
+    let set = |request: &Rc<KeyRequest>| {
+        let (uri, args) = (String::from_utf8_lossy(&request.uri), String::from_utf8_lossy(&request.args));
+        let name = format!("jwt_user_scope {uri}?{args} {}", cf.server_identity());
+        let zone = Zone::register(cf, &name);
+        let zone = zone.ok_or_else(|| format!("\"jwt_user_scope_key_request\" has no memory in {}", request.position))?;
+        Ok(FetchedSet::new(request.clone(), zone, allowed))
+    };
+    sources.requests.iter().map(set).collect()
 }
 
 impl Settings {
@@ -148,7 +173,8 @@ impl Settings {
         }
         merge(&mut self.check, &prev.check);
         merge(&mut self.claim, &prev.claim);
-        merge(&mut self.secrets, &prev.secrets);
+        merge(&mut self.keys, &prev.keys);
+        merge(&mut self.algorithms, &prev.algorithms);
         merge(&mut self.issuers, &prev.issuers);
         merge(&mut self.audiences, &prev.audiences);
         merge(&mut self.types, &prev.types);
@@ -165,11 +191,7 @@ impl Settings {
         merge(&mut self.log_level, &prev.log_level);
     }
 
-    fn policy(&self, cf: Conf, scope: Scope, position: &Position) -> Result<Policy, String> {
-        let secrets = match &self.secrets {
-            Some(secrets) => secrets.clone(),
-            None => cf.main_conf().default_secrets(position),
-        };
+    fn policy(&self, scope: Scope, keys: Rc<Keys>) -> Result<Policy, String> {
         let claim = self.claim.clone().unwrap_or_else(|| ClaimName::Member("uid".into()));
         let rules = Rules {
             issuers: self.issuers.clone().unwrap_or_default(),
@@ -180,13 +202,13 @@ impl Settings {
             preflight: self.preflight.unwrap_or(false),
             any_path: self.any_path.unwrap_or(false),
         };
-        Policy::new(scope, claim, secrets.keys()?, rules)
-            .map_err(|error| format!("\"jwt_user_scope\" {error} in {position}"))
+        Policy::new(scope, claim, keys, rules).map_err(|error| format!("\"jwt_user_scope\" {error}"))
     }
 
-    fn activate(&self, policy: Policy, expected: Option<Expected>, captures: Vec<usize>) -> Active {
+    fn activate(&self, policy: Policy, sets: Vec<FetchedSet>, expected: Option<Expected>, captures: Vec<usize>) -> Active {
         Active {
             policy,
+            sets,
             expected,
             captures,
             token: self.token.flatten(),
@@ -202,13 +224,8 @@ impl Settings {
 
 impl MainConf {
     /// One for all locations; errors name the first of them.
-    fn default_secrets(&mut self, position: &Position) -> Rc<Secrets> {
-        let build = || {
-            let mut secrets = Secrets::default();
-            secrets.push(Source::Env(secret::DEFAULT_VARIABLE.into()), position.clone());
-            Rc::new(secrets)
-        };
-        self.default_secrets.get_or_insert_with(build).clone()
+    fn default_keys(&mut self, position: &Position) -> Rc<KeySources> {
+        self.default_keys.get_or_insert_with(|| Rc::new(KeySources::default_secret(position))).clone()
     }
 }
 

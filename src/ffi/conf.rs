@@ -56,6 +56,37 @@ impl<'c> Conf<'c> {
         Self { cf: unsafe { NonNull::new_unchecked(cf) }, lifetime: PhantomData }
     }
 
+    pub(super) fn as_ptr(self) -> *mut ngx_conf_t {
+        self.cf.as_ptr()
+    }
+
+    /// A copy in the configuration's memory. `None` when there is none.
+    pub(super) fn copy(self, bytes: &[u8]) -> Option<&'c [u8]> {
+        // SAFETY: the pool is the configuration's, and the copy initialised whole.
+        unsafe {
+            let copy = NonNull::new(ngx_palloc(self.get().pool, bytes.len()).cast::<u8>())?;
+            ptr::copy_nonoverlapping(bytes.as_ptr(), copy.as_ptr(), bytes.len());
+            Some(core::slice::from_raw_parts(copy.as_ptr(), bytes.len()))
+        }
+    }
+
+    /// A name for the server that is read, the same after a reload: its name, and where another has the same name, its
+    /// place in the configuration.
+    pub fn server_identity(self) -> String {
+        // SAFETY: the core module has made the structures of all servers; their texts live as long.
+        unsafe {
+            let own: &ngx_http_core_srv_conf_t = &*(*(*self.http()).srv_conf.add(index_of_core_module())).cast();
+            let name = |server: &ngx_http_core_srv_conf_t| bytes(server.server_name.data, server.server_name.len).to_vec();
+            let servers = (*self.core_main_conf()).servers.as_slice::<*const ngx_http_core_srv_conf_t>();
+            let mut identity = String::from_utf8_lossy(&name(own)).into_owned();
+            if servers.iter().filter(|&&server| name(&*server) == name(own)).count() > 1 {
+                let file = core::ffi::CStr::from_ptr(own.file_name.cast()).to_string_lossy();
+                identity += &format!(" {file}:{}", own.line);
+            }
+            identity
+        }
+    }
+
     fn get(self) -> &'c ngx_conf_t {
         // SAFETY: valid by `from_ptr`.
         unsafe { self.cf.as_ref() }
@@ -219,8 +250,8 @@ impl<'c> Conf<'c> {
     }
 
     /// A time in seconds, as nginx writes times.
-    pub fn parse_seconds(self, time: &ngx_str_t) -> Option<u64> {
-        let mut time = ngx_str_t { len: time.len, data: time.data };
+    pub fn parse_seconds(self, time: &str) -> Option<u64> {
+        let mut time = str_of(time.as_bytes());
         // SAFETY: nginx reads the text only.
         let seconds = unsafe { ngx_parse_time(&mut time, 1) };
         u64::try_from(seconds).ok()

@@ -4,7 +4,9 @@
 //! they point to alive for as long as a callback runs, and everything runs on one thread.
 
 mod conf;
+mod fetch;
 mod request;
+mod zone;
 
 use core::fmt::Arguments;
 use core::mem::MaybeUninit;
@@ -20,7 +22,9 @@ use nginx_sys::{
 use ngx::log::{LOG_BUFFER_SIZE, log_error, write_fmt};
 
 pub use self::conf::{Conf, Place, Position};
+pub use self::fetch::Fetch;
 pub use self::request::{Captures, Request, VariableValue};
+pub use self::zone::{MAX_TEXT, Turn, Zone};
 use crate::conf::MainConf;
 use crate::variables::is_own;
 use crate::{ngx_http_jwt_user_scope_filter_module, ngx_http_jwt_user_scope_module};

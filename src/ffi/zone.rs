@@ -1,0 +1,208 @@
+//! Shared memory that holds a fetched key set, for all workers and across reloads.
+//!
+//! Readers look at a few atomic numbers, and copy the text only when its generation has changed. The text is written to
+//! the half that nobody reads, so that a worker killed in the middle of it leaves the last good set as it was.
+
+use core::cell::Cell;
+use core::ffi::c_void;
+use core::mem;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use nginx_sys::{
+    NGX_OK, ngx_int_t, ngx_pid, ngx_shared_memory_add, ngx_shm_zone_t, ngx_shmtx_lock, ngx_shmtx_t, ngx_shmtx_unlock,
+    ngx_slab_calloc, ngx_slab_pool_t,
+};
+
+use super::{Conf, str_of};
+use crate::{ERROR, ngx_http_jwt_user_scope_module};
+
+/// Largest text of a key set.
+pub const MAX_TEXT: usize = authz::MAX_SET_BYTES;
+
+/// What the workers share. All zero at first: never fetched.
+#[repr(C)]
+struct Shared {
+    /// Counts the sets that were stored; the lowest bit tells the half.
+    generation: AtomicU64,
+    /// Counts the fetches that have ended.
+    finished: AtomicU64,
+    /// When the last set was stored, in seconds since the epoch.
+    fetched_at: AtomicU64,
+    /// When the last fetch began.
+    started_at: AtomicU64,
+    /// Whose fetch is under way: a process in the upper half, its count of fetches in the lower; 0 for nobody's.
+    holder: AtomicU64,
+    /// When a fetch under way is given up.
+    held_until: AtomicU64,
+    /// Counts the fetches that have begun.
+    begun: AtomicU64,
+    lengths: [AtomicU64; 2],
+    texts: [[u8; MAX_TEXT]; 2],
+}
+
+/// A zone of one key set.
+#[derive(Default)]
+pub struct Zone {
+    shared: Cell<Option<NonNull<Shared>>>,
+    mutex: Cell<Option<NonNull<ngx_shmtx_t>>>,
+}
+
+/// The right to fetch, of one process for all.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Turn(u64);
+
+impl Zone {
+    /// The zone of this name, which nginx makes once the configuration has been read. `None` after an error that nginx
+    /// has logged.
+    ///
+    /// It lives as long as the configuration, and so must what keeps it.
+    pub fn register(cf: Conf, name: &str) -> Option<&'static Self> {
+        // SAFETY: nginx keeps the name, which is copied to the configuration's memory; its list of zones lives as long.
+        unsafe {
+            let name = cf.copy(name.as_bytes())?;
+            let size = mem::size_of::<Shared>() + 16 * 4096;
+            let tag = ptr::addr_of_mut!(ngx_http_jwt_user_scope_module).cast();
+            let zone = ngx_shared_memory_add(cf.as_ptr(), &mut str_of(name), size, tag).as_mut()?;
+            if zone.data.is_null() {
+                zone.data = cf.allocate(Self::default()).cast();
+                zone.init = Some(init);
+            }
+            zone.data.cast::<Self>().as_ref()
+        }
+    }
+
+    fn shared(&self) -> Option<&Shared> {
+        // SAFETY: mapped for as long as a configuration uses it; it is only read and written atomically, or its texts
+        // under the mutex.
+        self.shared.get().map(|shared| unsafe { shared.as_ref() })
+    }
+
+    fn read(&self, number: impl FnOnce(&Shared) -> &AtomicU64) -> u64 {
+        self.shared().map_or(0, |shared| number(shared).load(Ordering::Acquire))
+    }
+
+    /// Changes with every set that is stored; 0 before the first.
+    pub fn generation(&self) -> u64 {
+        self.read(|shared| &shared.generation)
+    }
+
+    /// Changes with every fetch that ends, well or not.
+    pub fn finished(&self) -> u64 {
+        self.read(|shared| &shared.finished)
+    }
+
+    pub fn fetched_at(&self) -> u64 {
+        self.read(|shared| &shared.fetched_at)
+    }
+
+    pub fn started_at(&self) -> u64 {
+        self.read(|shared| &shared.started_at)
+    }
+
+    /// Whether a fetch is under way, by a process that lives and is not too slow.
+    pub fn is_fetching(&self, now: u64) -> bool {
+        let holder = self.read(|shared| &shared.holder);
+        holder != 0 && now < self.read(|shared| &shared.held_until) && is_alive(holder)
+    }
+
+    /// Takes the turn to fetch until a time. `None` while somebody else has it.
+    pub fn take_turn(&self, now: u64, until: u64) -> Option<Turn> {
+        let shared = self.shared()?;
+        self.locked(|| {
+            if self.is_fetching(now) {
+                return None;
+            }
+            let count = shared.begun.fetch_add(1, Ordering::AcqRel) & u64::from(u32::MAX);
+            // SAFETY: nginx sets it once in every process.
+            let turn = unsafe { ngx_pid as u64 } << 32 | count;
+            shared.started_at.store(now, Ordering::Release);
+            shared.held_until.store(until, Ordering::Release);
+            shared.holder.store(turn, Ordering::Release);
+            Some(Turn(turn))
+        })
+    }
+
+    /// Gives the turn back. `ended`: the fetch has come to its end, rather than lost its client.
+    pub fn give_back(&self, turn: Turn, ended: bool) {
+        let Some(shared) = self.shared() else { return };
+        if shared.holder.compare_exchange(turn.0, 0, Ordering::AcqRel, Ordering::Acquire).is_ok() && ended {
+            shared.finished.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Stores a set. `false` when it is too large, or the turn has passed to another: its set is the newer one.
+    pub fn store(&self, turn: Turn, text: &[u8], now: u64) -> bool {
+        let Some(shared) = self.shared() else { return false };
+        self.locked(|| {
+            if text.len() > MAX_TEXT || shared.holder.load(Ordering::Acquire) != turn.0 {
+                return false;
+            }
+            let next = shared.generation.load(Ordering::Acquire) + 1;
+            let half = (next & 1) as usize;
+            // SAFETY: under the mutex, and nobody reads this half before the generation says so.
+            unsafe {
+                let place = ptr::addr_of!(shared.texts[half]).cast_mut().cast::<u8>();
+                ptr::copy_nonoverlapping(text.as_ptr(), place, text.len());
+            }
+            shared.lengths[half].store(text.len() as u64, Ordering::Release);
+            shared.fetched_at.store(now, Ordering::Release);
+            shared.generation.store(next, Ordering::Release);
+            true
+        })
+    }
+
+    /// A copy of the set, and its generation. `None` before the first.
+    pub fn load(&self) -> Option<(u64, Vec<u8>)> {
+        let shared = self.shared()?;
+        self.locked(|| {
+            let generation = shared.generation.load(Ordering::Acquire);
+            let half = (generation & 1) as usize;
+            let length = usize::try_from(shared.lengths[half].load(Ordering::Acquire)).ok()?;
+            (generation > 0).then(|| shared.texts[half].get(..length).map(|text| (generation, text.to_vec())))?
+        })
+    }
+
+    fn locked<T>(&self, body: impl FnOnce() -> T) -> T {
+        let Some(mutex) = self.mutex.get() else { return body() };
+        // SAFETY: the mutex of the zone's slab pool; nginx's master frees it when a worker dies with it.
+        unsafe { ngx_shmtx_lock(mutex.as_ptr()) };
+        let result = body();
+        // SAFETY: as above.
+        unsafe { ngx_shmtx_unlock(mutex.as_ptr()) };
+        result
+    }
+}
+
+/// Whether the process of a turn exists. A signal of 0 only asks.
+fn is_alive(holder: u64) -> bool {
+    let process = (holder >> 32) as libc::pid_t;
+    // SAFETY: nginx sets it once in every process.
+    if process == unsafe { ngx_pid } {
+        return true;
+    }
+    // SAFETY: sends nothing.
+    let asked = unsafe { libc::kill(process, 0) };
+    asked == 0 || std::io::Error::last_os_error().raw_os_error() == Some(libc::EPERM)
+}
+
+/// Finds the memory of the last configuration, or prepares new one.
+unsafe extern "C" fn init(zone: *mut ngx_shm_zone_t, last: *mut c_void) -> ngx_int_t {
+    // SAFETY: nginx calls with a zone of `register`, whose data is a `Zone`, mapped and with a slab pool in it; `last` is
+    // null or the `Zone` of the last configuration under this name, with memory of the same size.
+    unsafe {
+        let own = &*(*zone).data.cast::<Zone>();
+        if let Some(last) = last.cast::<Zone>().as_ref() {
+            own.shared.set(last.shared.get());
+            own.mutex.set(last.mutex.get());
+            return NGX_OK as ngx_int_t;
+        }
+        let pool = (*zone).shm.addr.cast::<ngx_slab_pool_t>();
+        if (*zone).shm.exists == 0 {
+            (*pool).data = ngx_slab_calloc(pool, mem::size_of::<Shared>());
+        }
+        own.shared.set(NonNull::new((*pool).data.cast()));
+        own.mutex.set(NonNull::new(&raw mut (*pool).mutex));
+        if own.shared.get().is_some() { NGX_OK as ngx_int_t } else { ERROR }
+    }
+}

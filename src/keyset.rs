@@ -1,0 +1,189 @@
+//! Key sets that are fetched: when, by whom, and what a request does without them.
+//!
+//! One worker fetches for all. The text goes to shared memory, and every location parses it when its generation has
+//! changed, so that a request looks at a few numbers only.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use authz::{Algorithms, KeySet};
+use nginx_sys::{NGX_LOG_ERR, NGX_LOG_WARN, ngx_int_t};
+
+use crate::conf::keys::KeyRequest;
+use crate::ffi::{self, Fetch, MAX_TEXT, Request, Turn, Zone, now};
+use crate::state::State;
+
+/// Seconds between the starts of two fetches that an unknown `kid` or a lapsed set asks for. Junk in tokens must not
+/// become a load on the identity provider.
+const EARLY_FETCH_FLOOR: u64 = 10;
+
+/// Seconds between the starts of two fetches while there is no set at all.
+const FIRST_FETCH_FLOOR: u64 = 1;
+
+/// Seconds after which a fetch is given up, by those who wait for it and by those who would start another.
+const FETCH_TIMEOUT: u64 = 60;
+
+/// Milliseconds between two looks at a fetch under way.
+const POLL: usize = 10;
+
+/// A key set of a location.
+pub struct FetchedSet {
+    request: Rc<KeyRequest>,
+    zone: &'static Zone,
+    allowed: Option<Algorithms>,
+    parsed: RefCell<Option<Rc<KeySet>>>,
+    generation: Cell<u64>,
+}
+
+impl FetchedSet {
+    pub fn new(request: Rc<KeyRequest>, zone: &'static Zone, allowed: Option<Algorithms>) -> Self {
+        Self { request, zone, allowed, parsed: RefCell::default(), generation: Cell::new(0) }
+    }
+
+    /// The set as of now; `None` when it was never fetched, or too long ago.
+    fn current(&self, now: u64) -> Option<Rc<KeySet>> {
+        let generation = self.zone.generation();
+        if generation != self.generation.get()
+            && let Some((generation, text)) = self.zone.load()
+        {
+            let set = KeySet::from_jwks(&text, self.allowed, self.request.issuer.as_deref());
+            self.parsed.replace(set.ok().map(Rc::new));
+            self.generation.set(generation);
+        }
+        let lapsed = now >= self.zone.fetched_at().saturating_add(self.request.stale);
+        if lapsed { None } else { self.parsed.borrow().clone() }
+    }
+
+    /// Whether a set has been stored that this location has not looked at.
+    fn is_outdated(&self) -> bool {
+        self.generation.get() != self.zone.generation()
+    }
+
+    /// Starts a fetch, unless one has begun within `floor` seconds or is under way.
+    fn fetch(&self, r: Request, state: &State, floor: u64) -> bool {
+        let now = now();
+        if now < self.zone.started_at().saturating_add(floor) {
+            return false;
+        }
+        let Some(turn) = self.zone.take_turn(now, now + FETCH_TIMEOUT) else { return false };
+        let mut kept = KeptTurn { zone: self.zone, turn, ended: false };
+        let uri = String::from_utf8_lossy(&self.request.uri).into_owned();
+        let fetch = Fetch::new(MAX_TEXT, move |answer| {
+            kept.ended = true;
+            if let Err(problem) = answer.and_then(|text| kept.store(&text)) {
+                ffi::log_to_cycle(
+                    NGX_LOG_ERR,
+                    format_args!("jwt_user_scope: key set \"{uri}\" was not fetched: {problem}"),
+                );
+            }
+        });
+        // Kept first: nginx may end the subrequest at once.
+        state.keep_fetch(&fetch);
+        r.start_fetch(&self.request.uri, &self.request.args, &fetch)
+    }
+}
+
+/// A turn that is given back when its fetch ends, or is dropped with the request that fetched.
+struct KeptTurn {
+    zone: &'static Zone,
+    turn: Turn,
+    ended: bool,
+}
+
+impl KeptTurn {
+    /// Stores an answer, once it has proved to be a key set.
+    fn store(&self, text: &[u8]) -> Result<(), String> {
+        let set = KeySet::from_jwks(text, None, None).map_err(|error| format!("its answer {error}"))?;
+        if set.is_empty() {
+            ffi::log_to_cycle(
+                NGX_LOG_WARN,
+                format_args!("jwt_user_scope: a fetched key set holds no key that can be used"),
+            );
+        }
+        if self.zone.store(self.turn, text, now()) { Ok(()) } else { Err("it came too late".into()) }
+    }
+}
+
+impl Drop for KeptTurn {
+    fn drop(&mut self) {
+        self.zone.give_back(self.turn, self.ended);
+    }
+}
+
+/// The sets of a location as of now, in the order in which it has them.
+pub fn current(sets: &[FetchedSet]) -> Vec<Option<Rc<KeySet>>> {
+    let now = now();
+    sets.iter().map(|set| set.current(now)).collect()
+}
+
+/// Why a request waits for a fetch.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Lack {
+    /// There is no set that could hold the key.
+    Set,
+    /// The set may be older than the key.
+    Key,
+}
+
+/// What a request knows of the fetches that it waits for.
+pub struct Waiting {
+    /// When it has waited enough.
+    until: u64,
+    /// Ended fetches of each set, when it began to wait.
+    finished: Vec<u64>,
+}
+
+/// Makes a request wait for a key, if a fetch is under way or can begin. `None` when there is nothing left to wait for.
+pub fn wait_for(r: Request, sets: &[FetchedSet], state: &State, lack: Lack) -> Option<ngx_int_t> {
+    let now = now();
+    let mut waiting = state.waiting.borrow_mut();
+    let again = waiting.is_some();
+    let waiting = waiting.get_or_insert_with(|| Waiting {
+        until: now + FETCH_TIMEOUT,
+        finished: sets.iter().map(|set| set.zone.finished()).collect(),
+    });
+    if now >= waiting.until {
+        return None;
+    }
+    let floor = match lack {
+        // Whoever fetched is gone, and has left nothing.
+        _ if again => 0,
+        Lack::Set => FIRST_FETCH_FLOOR,
+        Lack::Key => EARLY_FETCH_FLOOR,
+    };
+    let wanted = sets.iter().zip(&waiting.finished);
+    let wanted = wanted.filter(|(set, _)| lack == Lack::Key || set.current(now).is_none());
+    let mut pending = false;
+    for (set, &finished) in wanted {
+        let ended = set.zone.finished() != finished;
+        pending |= set.is_outdated() || !ended && (set.zone.is_fetching(now) || set.fetch(r, state, floor));
+    }
+    pending.then(|| wait_on(r))
+}
+
+/// Whether nothing has changed since the request began to wait, so that there is nothing new to decide on.
+pub fn is_pending(sets: &[FetchedSet], state: &State) -> bool {
+    let now = now();
+    state.waiting.borrow().as_ref().is_some_and(|waiting| {
+        let same = |(set, finished): (&FetchedSet, &u64)| !set.is_outdated() && set.zone.finished() == *finished;
+        now < waiting.until
+            && sets.iter().zip(&waiting.finished).all(same)
+            && sets.iter().any(|set| set.zone.is_fetching(now))
+    })
+}
+
+/// Lets a request wait on.
+pub fn wait_on(r: Request) -> ngx_int_t {
+    r.wait(POLL)
+}
+
+/// Fetches sets again whose time has come. The request goes on with the keys at hand.
+pub fn refresh(r: Request, sets: &[FetchedSet], state: &State) {
+    let now = now();
+    for set in sets {
+        let due = set.zone.fetched_at().saturating_add(set.request.valid);
+        if set.zone.generation() > 0 && now >= due && !set.zone.is_fetching(now) {
+            set.fetch(r, state, EARLY_FETCH_FLOOR.min(set.request.valid));
+        }
+    }
+}
