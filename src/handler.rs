@@ -107,12 +107,7 @@ fn answer(r: Request, active: &Active, state: &State, decision: Decision) -> ngx
 }
 
 /// What the decision needs. `None` when a value cannot be had.
-fn gather<'r>(
-    r: Request<'r>,
-    active: &Active,
-    state: &State,
-    key_sets: &'r [Option<Rc<KeySet>>],
-) -> Option<Input<'r>> {
+fn gather<'r>(r: Request<'r>, active: &Active, state: &State, key_sets: &'r [Option<Rc<KeySet>>]) -> Option<Input<'r>> {
     let user = match active.expected {
         None => &[],
         Some(expected) => compared(r, active, state, expected)?,

@@ -158,7 +158,8 @@ fn fetched_sets(cf: Conf, sources: &KeySources, allowed: Option<Algorithms>) -> 
         let (uri, args) = (String::from_utf8_lossy(&request.uri), String::from_utf8_lossy(&request.args));
         let name = format!("jwt_user_scope {uri}?{args} {}", cf.server_identity());
         let zone = Zone::register(cf, &name);
-        let zone = zone.ok_or_else(|| format!("\"jwt_user_scope_key_request\" has no memory in {}", request.position))?;
+        let zone =
+            zone.ok_or_else(|| format!("\"jwt_user_scope_key_request\" has no memory in {}", request.position))?;
         Ok(FetchedSet::new(request.clone(), zone, allowed))
     };
     sources.requests.iter().map(set).collect()
@@ -205,7 +206,13 @@ impl Settings {
         Policy::new(scope, claim, keys, rules).map_err(|error| format!("\"jwt_user_scope\" {error}"))
     }
 
-    fn activate(&self, policy: Policy, sets: Vec<FetchedSet>, expected: Option<Expected>, captures: Vec<usize>) -> Active {
+    fn activate(
+        &self,
+        policy: Policy,
+        sets: Vec<FetchedSet>,
+        expected: Option<Expected>,
+        captures: Vec<usize>,
+    ) -> Active {
         Active {
             policy,
             sets,

@@ -76,7 +76,8 @@ impl<'c> Conf<'c> {
         // SAFETY: the core module has made the structures of all servers; their texts live as long.
         unsafe {
             let own: &ngx_http_core_srv_conf_t = &*(*(*self.http()).srv_conf.add(index_of_core_module())).cast();
-            let name = |server: &ngx_http_core_srv_conf_t| bytes(server.server_name.data, server.server_name.len).to_vec();
+            let name =
+                |server: &ngx_http_core_srv_conf_t| bytes(server.server_name.data, server.server_name.len).to_vec();
             let servers = (*self.core_main_conf()).servers.as_slice::<*const ngx_http_core_srv_conf_t>();
             let mut identity = String::from_utf8_lossy(&name(own)).into_owned();
             if servers.iter().filter(|&&server| name(&*server) == name(own)).count() > 1 {

@@ -17,6 +17,9 @@ use nginx_sys::{
 use super::{Request, index_of_core_module, str_of};
 use crate::boundary::guard;
 
+/// Takes a complete body, or what went wrong.
+type End = Box<dyn FnOnce(Result<Vec<u8>, String>)>;
+
 /// What a fetch has brought so far.
 pub struct Fetch {
     subrequest: Cell<*mut ngx_http_request_t>,
@@ -25,8 +28,8 @@ pub struct Fetch {
     encoded: Cell<bool>,
     too_large: Cell<bool>,
     body: RefCell<Vec<u8>>,
-    /// Takes the answer when it is complete; once.
-    end: RefCell<Option<Box<dyn FnOnce(Result<Vec<u8>, String>)>>>,
+    /// Called once.
+    end: RefCell<Option<End>>,
 }
 
 impl Fetch {

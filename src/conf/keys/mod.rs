@@ -124,7 +124,8 @@ impl KeySources {
         }
         for KeyFile { path, label, position } in &self.files {
             let file = path.display();
-            let wrong = |problem: String| format!("\"jwt_user_scope_key_file\": file \"{file}\" {problem} in {position}");
+            let wrong =
+                |problem: String| format!("\"jwt_user_scope_key_file\": file \"{file}\" {problem} in {position}");
             let content = fs::read(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
             keys.add_key_file(&content, label).map_err(|error| wrong(error.to_string()))?;
         }
