@@ -1,0 +1,83 @@
+# Everything that one does with this project; `make help` lists it.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+MODULE := $(CURDIR)/target/release/ngx_http_jwt_user_scope_module.so
+CDYLIB := target/release/libngx_http_jwt_user_scope_module.so
+PACKAGE := ngx_http_jwt_user_scope_module
+CARGO := cargo
+LOCKED := --locked
+
+# rustup's default place, and where Debian keeps servers: neither is in everyone's PATH.
+export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/sbin:/usr/sbin
+
+# nginx-sys wants both directories. .cargo/config.toml names target/nginx for whichever is unset, so one alone would
+# be paired with a stranger.
+ifneq ($(NGINX_BUILD_DIR),)
+export NGINX_BUILD_DIR := $(abspath $(NGINX_BUILD_DIR))
+export NGINX_SOURCE_DIR := $(abspath $(or $(NGINX_SOURCE_DIR),$(NGINX_BUILD_DIR)/..))
+else ifneq ($(NGINX_SOURCE_DIR),)
+export NGINX_SOURCE_DIR := $(abspath $(NGINX_SOURCE_DIR))
+export NGINX_BUILD_DIR := $(NGINX_SOURCE_DIR)/objs
+endif
+ifneq ($(NGINX),)
+export NGINX
+endif
+
+.PHONY: help demo test unit e2e example tools build headers install check clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo 'NGINX_SOURCE_DIR=<configured nginx source>   build for another nginx than Debian'"'"'s'
+	@echo 'NGINX=<nginx binary>, or none                compare and test with another nginx; none: build only'
+	@echo 'Missing tools are installed with apt-get, through sudo where needed.'
+
+demo: ## Build, start Better Auth, FastAPI and nginx, show real requests and their answers
+	@scripts/need build demo
+	@$(MAKE) --no-print-directory build
+	@NGINX_MODULE=$(MODULE) examples/better-auth-fastapi/demo
+
+test: ## Run every test: unit, e2e, example and tools
+	@scripts/need build test
+	@$(MAKE) --no-print-directory unit e2e example tools
+
+unit: ## Test the core, without nginx
+	@scripts/need build
+	$(CARGO) test $(LOCKED) -p authz
+
+e2e: build ## Test the module in a real nginx
+	NGINX_MODULE=$(MODULE) $(CARGO) test $(LOCKED) -p $(PACKAGE)
+
+example: build ## Test the example: Better Auth, FastAPI and the dependency that the module replaces
+	@scripts/need test
+	NGINX_MODULE=$(MODULE) examples/better-auth-fastapi/test
+
+tools: build ## Test the scripts that build and install
+	@scripts/test
+
+build: headers ## Build the module for the nginx on this machine, into target/release
+	@scripts/fits headers
+	$(CARGO) build $(LOCKED) --release -p $(PACKAGE)
+	@cmp -s $(CDYLIB) $(MODULE) || { cp $(CDYLIB) $(MODULE).new && mv -f $(MODULE).new $(MODULE); }
+	@scripts/fits module
+
+headers: ## Put nginx's configured headers into target/nginx, for plain cargo and for editors
+	@scripts/need build
+	@scripts/headers
+
+install: ## Install the built module where nginx's packages put modules (honours DESTDIR)
+	@scripts/install-module
+
+check: headers ## Check formatting, clippy, documentation and the scripts; a warning is an error
+	@scripts/need check
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy $(LOCKED) --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc $(LOCKED) --workspace --no-deps --document-private-items
+	shellcheck -x -P SCRIPTDIR scripts/* .ci/run
+
+clean: ## Remove everything that was built
+	$(CARGO) clean
