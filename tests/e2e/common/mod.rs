@@ -1,0 +1,26 @@
+//! What every test needs: a real nginx, a client that sends exact bytes, tokens, a backend that remembers.
+
+mod answer;
+mod backend;
+mod client;
+mod http2;
+mod nginx;
+mod setup;
+mod token;
+
+pub use answer::{assert_refused, expect};
+pub use backend::Backend;
+pub use client::{Client, Request, get, request};
+pub use http2::{Http2Request, over_http2};
+pub use nginx::{Nginx, children_of};
+pub use setup::{ConfigCheck, Setup, scoped_server};
+pub use token::{EXP, HEADER, SECRET, b64, claims, now, sign, sign_hs512, token, uid};
+
+/// Tries again until `done` holds; what a reload or a log line does becomes visible a moment later.
+pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while !done() {
+        assert!(std::time::Instant::now() < deadline, "still not so after 10 s: {what}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
