@@ -17,9 +17,9 @@ pub struct Path<'a> {
 impl Path<'_> {
     /// Whether every backend reads the path as nginx does.
     ///
-    /// What is forwarded must have no empty segment (but for a final slash), no dot segment, none of `;` `\` `#` `?`
-    /// `%` or a control byte, written or encoded, no encoded `/`, and be UTF-8. A raw path must moreover rebuild `uri`
-    /// exactly when each of its segments is decoded on its own.
+    /// What is forwarded must have no empty segment (but for a final slash), no dot segment (longer rows of dots, and
+    /// dots among spaces, being such), none of `;` `\` `#` `?` `%` or a control byte, written or encoded, no encoded `/`,
+    /// and be UTF-8. A raw path must moreover rebuild `uri` exactly when each of its segments is decoded on its own.
     pub fn is_unambiguous(&self) -> bool {
         let raw = self.raw.split(|&b| b == b'?').next().unwrap_or_default();
         if !self.rewritten {
@@ -84,7 +84,9 @@ fn walk(path: &[u8], next: impl Fn(&[u8]) -> Option<(u8, usize)>, mut sink: impl
 #[derive(Default)]
 struct Segment {
     length: usize,
-    only_dots: bool,
+    has_dot: bool,
+    /// Something else than dots and spaces.
+    has_name: bool,
     /// An unfinished UTF-8 sequence.
     sequence: [u8; 4],
     pending: usize,
@@ -93,7 +95,8 @@ struct Segment {
 impl Segment {
     /// Takes a decoded byte; false when no UTF-8 text continues like this.
     fn push(&mut self, b: u8) -> bool {
-        self.only_dots = b == b'.' && (self.length == 0 || self.only_dots);
+        self.has_dot |= b == b'.';
+        self.has_name |= !matches!(b, b'.' | b' ');
         self.length += 1;
         if b.is_ascii() {
             return self.pending == 0;
@@ -108,9 +111,10 @@ impl Segment {
         true
     }
 
-    /// Not empty, neither `.` nor `..`, and no character cut off.
+    /// Not empty, not a dot segment, and no character cut off. Windows ignores spaces at the end of a name, and to the
+    /// .NET Framework `...` is `..`, so that dots and spaces alone make a dot segment.
     fn is_sound(&self) -> bool {
-        self.length > 0 && !(self.only_dots && self.length <= 2) && self.pending == 0
+        self.length > 0 && (self.has_name || !self.has_dot) && self.pending == 0
     }
 }
 
@@ -128,7 +132,7 @@ mod tests {
 
     #[test]
     fn admits_ordinary_paths() {
-        let rows: [(&[u8], &[u8]); 17] = [
+        let rows: [(&[u8], &[u8]); 18] = [
             (b"/", b"/"),
             (b"/api/users/A", b"/api/users/A"),
             (b"/api/users/A/", b"/api/users/A/"),
@@ -137,7 +141,8 @@ mod tests {
             (b"/%41", b"/A"),
             (b"/a+b@c:d,e=f&g!h$i'j(k)l*m~n-o_p|q", b"/a+b@c:d,e=f&g!h$i'j(k)l*m~n-o_p|q"),
             (b"/.well-known/x", b"/.well-known/x"),
-            (b"/a.b/..c/...", b"/a.b/..c/..."),
+            (b"/a.b/..c/...d", b"/a.b/..c/...d"),
+            (b"/a%20/%20b/%20/.%20c", b"/a / b/ /. c"),
             (b"/%2ehidden", b"/.hidden"),
             (b"/a./b..", b"/a./b.."),
             (b"/caf%C3%A9", "/caf\u{e9}".as_bytes()),
@@ -154,7 +159,7 @@ mod tests {
 
     #[test]
     fn refuses_what_backends_read_differently() {
-        let rows: [(&[u8], &[u8]); 44] = [
+        let rows: [(&[u8], &[u8]); 50] = [
             (b"", b""),
             (b"*", b"*"),
             (b"?x", b"/"),
@@ -190,6 +195,12 @@ mod tests {
             (b"/a/..", b"/"),
             (b"/..", b"/"),
             (b"/a/%2e", b"/a/."),
+            (b"/users/A/..%20/B/x", b"/users/A/.. /B/x"),
+            (b"/users/A/%2e%2e%20%20/B/x", b"/users/A/..  /B/x"),
+            (b"/users/A/%20../B/x", b"/users/A/ ../B/x"),
+            (b"/users/A/.%20./B/x", b"/users/A/. ./B/x"),
+            (b"/users/A/.../B/x", b"/users/A/.../B/x"),
+            (b"/users/A/.%20", b"/users/A/. "),
             (b"/a%00", b"/a\0"),
             (b"/a%0ab", b"/a\nb"),
             (b"/a%7F", b"/a\x7f"),
@@ -218,13 +229,14 @@ mod tests {
         for (raw, uri) in admitted {
             assert!(rewritten(raw, uri), "{}", raw.escape_ascii());
         }
-        let refused: [(&[u8], &[u8]); 11] = [
+        let refused: [(&[u8], &[u8]); 12] = [
             (b"/old/..%2fA", b"/api/users/A"),
             (b"/old/../A", b"/api/users/A"),
             (b"/old//A", b"/api/users/A"),
             (b"/old/A;x", b"/api/users/A"),
             (b"/old/A%3bx", b"/api/users/A"),
             (b"/old/A", b"/api/users/A/../B"),
+            (b"/old/A", b"/api/users/A/.. /B"),
             (b"/old/A", b"/api/users//A"),
             (b"/old/A", b"/api/users/A%2e"),
             (b"/old/A", b"/api/users/A;x"),
