@@ -18,8 +18,9 @@ impl Path<'_> {
     /// Whether every backend reads the path as nginx does.
     ///
     /// What is forwarded must have no empty segment (but for a final slash), no dot segment (longer rows of dots, and
-    /// dots among spaces, being such), none of `;` `\` `#` `?` `%` or a control byte, written or encoded, no encoded `/`,
-    /// and be UTF-8. A raw path must moreover rebuild `uri` exactly when each of its segments is decoded on its own.
+    /// dots among spaces, being such), none of `;` `\` `#` `?` `%` or a control byte, written or encoded, no encoded
+    /// `/`, and be UTF-8. A raw path must moreover rebuild `uri` exactly when each of its segments is decoded on its
+    /// own.
     pub fn is_unambiguous(&self) -> bool {
         let raw = self.raw.split(|&b| b == b'?').next().unwrap_or_default();
         if !self.rewritten {
@@ -214,9 +215,17 @@ mod tests {
         for (raw, uri) in rows {
             assert!(!sent(raw, uri), "{}", raw.escape_ascii());
         }
-        for bytes in
-            [&b"\xff"[..], b"\x80", b"\xc3A", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xc0\xaf", b"\xf0\x9f\x98"]
-        {
+        for bytes in [
+            &b"\xff"[..],
+            b"\xff\xff\xff\xff\xff",
+            b"\x80",
+            b"\xc3A",
+            b"\xc3A\xa9",
+            b"\xed\xa0\x80",
+            b"\xf4\x90\x80\x80",
+            b"\xc0\xaf",
+            b"\xf0\x9f\x98",
+        ] {
             let raw = [b"/", bytes].concat();
             assert!(!sent(&raw, &raw), "not UTF-8: {}", bytes.escape_ascii());
         }
