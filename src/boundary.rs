@@ -5,7 +5,7 @@ use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use crate::log;
 
 /// Runs the body of a callback; a panic in it gives `fallback`, which must refuse.
-pub fn guard<T>(fallback: T, body: impl FnOnce() -> T) -> T {
+pub fn catch<T>(fallback: T, body: impl FnOnce() -> T) -> T {
     panic::catch_unwind(AssertUnwindSafe(body)).unwrap_or(fallback)
 }
 

@@ -12,7 +12,7 @@ use crate::state::{Key, State};
 use crate::{INTERNAL_ERROR, keyset, log, response, variables};
 
 const OK: ngx_int_t = NGX_OK as ngx_int_t;
-const DECLINED: ngx_int_t = NGX_DECLINED as ngx_int_t;
+pub const DECLINED: ngx_int_t = NGX_DECLINED as ngx_int_t;
 const UNDECIDED: Decision = Decision::without_identity(Err(Denied::Internal));
 
 /// The handler at the start of the rewrite phase: a location has been selected, and no directive of its has run. Keeps
@@ -93,16 +93,16 @@ pub fn failed(r: Request) -> ngx_int_t {
 fn answer(r: Request, active: &Active, state: &State, decision: Decision) -> ngx_int_t {
     let outcome = decision.outcome;
     if let Err(denied) = outcome {
-        log::refusal(r, active, denied, &decision);
+        log::refusal(r, &active.answers, denied, &decision);
     }
     state.settle(decision);
     variables::forget(r);
     match outcome {
         // To agree would let the request in under `satisfy any`, on behalf of modules that have not been asked.
-        _ if active.report => DECLINED,
+        _ if active.answers.report => DECLINED,
         Ok(Granted::Preflight) => DECLINED,
         Ok(Granted::Ok | Granted::Bypassed) => OK,
-        Err(denied) => response::refuse(r, active, state, denied),
+        Err(denied) => response::refuse(r, &active.answers, state, denied),
     }
 }
 
@@ -121,7 +121,7 @@ fn gather<'r>(r: Request<'r>, active: &Active, state: &State, key_sets: &'r [Opt
 }
 
 /// The compared value, with captures as they were when the location was selected. `None` when it cannot be had.
-fn compared<'r>(r: Request<'r>, active: &Active, state: &State, expected: Expected) -> Option<&'r [u8]> {
+pub fn compared<'r>(r: Request<'r>, active: &Active, state: &State, expected: Expected) -> Option<&'r [u8]> {
     if let Expected::Value(value) = expected {
         // A `map` evaluated now may run a regex; it must have done so before the captures are put back.
         r.evaluate_variables(value);

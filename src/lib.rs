@@ -5,6 +5,7 @@
 mod boundary;
 mod conf;
 mod ffi;
+mod guard;
 mod handler;
 mod keyset;
 mod log;
@@ -17,11 +18,12 @@ use core::ptr;
 
 use nginx_sys::{
     NGX_HTTP_MODULE, NGX_OK, ngx_chain_t, ngx_conf_t, ngx_cycle_t, ngx_http_module_t,
-    ngx_http_phases_NGX_HTTP_ACCESS_PHASE, ngx_http_phases_NGX_HTTP_LOG_PHASE, ngx_http_phases_NGX_HTTP_REWRITE_PHASE,
-    ngx_http_request_t, ngx_int_t, ngx_module_t, ngx_uint_t,
+    ngx_http_phases_NGX_HTTP_ACCESS_PHASE, ngx_http_phases_NGX_HTTP_LOG_PHASE,
+    ngx_http_phases_NGX_HTTP_PREACCESS_PHASE, ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE,
+    ngx_http_phases_NGX_HTTP_REWRITE_PHASE, ngx_http_request_t, ngx_int_t, ngx_module_t, ngx_uint_t,
 };
 
-use crate::boundary::guard;
+use crate::boundary::catch;
 use crate::conf::directives::COMMANDS;
 use crate::conf::{Failed, LocConf, MainConf};
 use crate::ffi::{Conf, Place, Request};
@@ -120,7 +122,7 @@ fn status(result: Result<(), Failed>) -> ngx_int_t {
 }
 
 unsafe extern "C" fn preconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
-    guard(ERROR, || {
+    catch(ERROR, || {
         boundary::install_hook();
         // SAFETY: nginx calls with the configuration being read.
         status(variables::add(unsafe { Conf::from_ptr(cf) }))
@@ -128,28 +130,29 @@ unsafe extern "C" fn preconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
 }
 
 unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
-    guard(ERROR, || {
+    catch(ERROR, || {
         // SAFETY: nginx calls with the configuration being read.
         let cf = unsafe { Conf::from_ptr(cf) };
-        let handlers =
-            cf.add_phase_handler(ngx_http_phases_NGX_HTTP_ACCESS_PHASE as usize, access_handler, Place::Last)
-                && cf.add_phase_handler(ngx_http_phases_NGX_HTTP_LOG_PHASE as usize, log_handler, Place::First);
+        let add = |phase, handler, place| cf.add_phase_handler(phase as usize, handler, place);
+        let handlers = add(ngx_http_phases_NGX_HTTP_PREACCESS_PHASE, guard_handler, Place::Last)
+            && add(ngx_http_phases_NGX_HTTP_ACCESS_PHASE, access_handler, Place::Last)
+            && add(ngx_http_phases_NGX_HTTP_LOG_PHASE, log_handler, Place::First);
         status(if handlers { conf::check_user_id(cf) } else { Err(Failed) })
     })
 }
 
 unsafe extern "C" fn create_main_conf(cf: *mut ngx_conf_t) -> *mut c_void {
     // SAFETY: nginx calls with the configuration being read.
-    guard(ptr::null_mut(), || unsafe { Conf::from_ptr(cf) }.allocate(MainConf::default()).cast())
+    catch(ptr::null_mut(), || unsafe { Conf::from_ptr(cf) }.allocate(MainConf::default()).cast())
 }
 
 unsafe extern "C" fn create_loc_conf(cf: *mut ngx_conf_t) -> *mut c_void {
     // SAFETY: nginx calls with the configuration being read.
-    guard(ptr::null_mut(), || unsafe { Conf::from_ptr(cf) }.allocate(LocConf::default()).cast())
+    catch(ptr::null_mut(), || unsafe { Conf::from_ptr(cf) }.allocate(LocConf::default()).cast())
 }
 
 unsafe extern "C" fn merge_loc_conf(cf: *mut ngx_conf_t, prev: *mut c_void, conf: *mut c_void) -> *mut c_char {
-    guard(CONF_ERROR, || {
+    catch(CONF_ERROR, || {
         // SAFETY: nginx calls with the configuration being read and two structures of `create_loc_conf`, of different
         // levels and so not the same.
         let (cf, prev, conf) = unsafe { (Conf::from_ptr(cf), &*prev.cast::<LocConf>(), &mut *conf.cast::<LocConf>()) };
@@ -158,7 +161,7 @@ unsafe extern "C" fn merge_loc_conf(cf: *mut ngx_conf_t, prev: *mut c_void, conf
 }
 
 unsafe extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
-    guard(ERROR, || {
+    catch(ERROR, || {
         // SAFETY: nginx calls with the configuration that has been read.
         unsafe { ffi::collect_variables(cycle) };
         OK
@@ -166,39 +169,50 @@ unsafe extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
 }
 
 unsafe extern "C" fn filter_postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
-    guard(ERROR, || {
+    catch(ERROR, || {
         // SAFETY: nginx calls with the configuration being read.
         let cf = unsafe { Conf::from_ptr(cf) };
-        let phase = ngx_http_phases_NGX_HTTP_REWRITE_PHASE as usize;
-        let handler = cf.add_phase_handler(phase, location_handler, Place::Last);
-        status(if handler { response::install_filters() } else { Err(Failed) })
+        let add = |phase, handler| cf.add_phase_handler(phase as usize, handler, Place::Last);
+        let handlers = add(ngx_http_phases_NGX_HTTP_REWRITE_PHASE, location_handler)
+            && add(ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE, content_handler);
+        status(if handlers { response::install_filters() } else { Err(Failed) })
     })
 }
 
 unsafe extern "C" fn location_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx calls with a request in its rewrite phase.
-    guard(INTERNAL_ERROR, || handler::location_selected(unsafe { Request::from_ptr(r) }))
+    catch(INTERNAL_ERROR, || handler::location_selected(unsafe { Request::from_ptr(r) }))
+}
+
+unsafe extern "C" fn guard_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
+    // SAFETY: nginx calls with a request in its preaccess phase.
+    catch(INTERNAL_ERROR, || guard::before_access(unsafe { Request::from_ptr(r) }))
+}
+
+unsafe extern "C" fn content_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
+    // SAFETY: nginx calls with a request in its precontent phase.
+    catch(INTERNAL_ERROR, || guard::after_access(unsafe { Request::from_ptr(r) }))
 }
 
 unsafe extern "C" fn access_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx calls with a request in its access phase.
     let r = unsafe { Request::from_ptr(r) };
-    match guard(None, || Some(handler::access(r))) {
+    match catch(None, || Some(handler::access(r))) {
         Some(status) => status,
-        None => guard(INTERNAL_ERROR, || handler::failed(r)),
+        None => catch(INTERNAL_ERROR, || handler::failed(r)),
     }
 }
 
 unsafe extern "C" fn log_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx calls with a request in its log phase.
-    guard((), || variables::forget(unsafe { Request::from_ptr(r) }));
+    catch((), || variables::forget(unsafe { Request::from_ptr(r) }));
     OK
 }
 
 unsafe extern "C" fn header_filter(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx calls with a request whose header is to be sent.
     let r = unsafe { Request::from_ptr(r) };
-    match guard(Err(()), || Ok(response::filter_header(r))) {
+    match catch(Err(()), || Ok(response::filter_header(r))) {
         Ok(Passage::Next) => response::next_header_filter(r),
         Ok(Passage::Kept) => OK,
         Err(()) => ERROR,
@@ -208,7 +222,7 @@ unsafe extern "C" fn header_filter(r: *mut ngx_http_request_t) -> ngx_int_t {
 unsafe extern "C" fn body_filter(r: *mut ngx_http_request_t, chain: *mut ngx_chain_t) -> ngx_int_t {
     // SAFETY: nginx calls with a request whose body is to be sent.
     let r = unsafe { Request::from_ptr(r) };
-    match guard(Err(()), || response::filter_body(r, chain)) {
+    match catch(Err(()), || response::filter_body(r, chain)) {
         Ok(Some(chain)) => response::next_body_filter(r, chain),
         Ok(None) => OK,
         Err(()) => ERROR,

@@ -5,17 +5,17 @@ use core::fmt::Arguments;
 use authz::{Decision, Denied};
 use nginx_sys::{NGX_LOG_CRIT, NGX_LOG_EMERG, NGX_LOG_ERR, NGX_LOG_INFO, NGX_LOG_WARN};
 
-use crate::conf::Active;
+use crate::conf::Answers;
 use crate::ffi::{self, Conf, Request};
 
 /// The one line of a refusal. nginx adds client, server and request.
 ///
 /// The user is shown only where a token was verified; nothing else of a token ever is.
-pub fn refusal(r: Request, active: &Active, denied: Denied, decision: &Decision) {
-    let verb = if active.report { "would refuse" } else { "refused" };
+pub fn refusal(r: Request, answers: &Answers, denied: Denied, decision: &Decision) {
+    let verb = if answers.report { "would refuse" } else { "refused" };
     let (word, status, reason) = (denied.word(), denied.status(), denied.reason());
     let location = String::from_utf8_lossy(r.location_name());
-    let level = level(active, denied);
+    let level = level(answers, denied);
     match decision.user() {
         Some(user) => r.log(
             level,
@@ -33,12 +33,12 @@ pub fn refusal(r: Request, active: &Active, denied: Denied, decision: &Decision)
 
 /// Requests without a token and with an expired one are everyday business; a location that names no user is a mistake in
 /// the configuration, whatever level refusals have.
-fn level(active: &Active, denied: Denied) -> u32 {
+fn level(answers: &Answers, denied: Denied) -> u32 {
     match denied {
         Denied::MissingToken | Denied::Expired => NGX_LOG_INFO,
         Denied::EmptyScope => NGX_LOG_ERR,
         Denied::Internal => NGX_LOG_CRIT,
-        _ => active.log_level,
+        _ => answers.log_level,
     }
 }
 

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use authz::{Challenge, Denied};
 use nginx_sys::{ngx_chain_t, ngx_int_t, ngx_uint_t};
 
-use crate::conf::{Active, Failed};
+use crate::conf::{Answers, Failed};
 use crate::ffi::{self, BodyFilter, Fetch, Handler, Request};
 use crate::state::State;
 use crate::{ERROR, INTERNAL_ERROR, body_filter, header_filter};
@@ -102,12 +102,13 @@ impl Challenges {
 }
 
 /// Sets challenge and body, and gives the status for nginx to finalise with.
-pub fn refuse<'r>(r: Request<'r>, active: &'r Active, state: &State, denied: Denied) -> ngx_int_t {
-    if let Some(challenge) = active.challenges.of(denied) {
+pub fn refuse<'r>(r: Request<'r>, answers: &'r Answers, state: &State, denied: Denied) -> ngx_int_t {
+    if let Some(challenge) = answers.challenges.of(denied) {
         let Some(challenge) = r.push_challenge(challenge.as_bytes()) else { return INTERNAL_ERROR };
         state.challenge.set(Some(challenge));
     }
-    r.set_answer(answer_of(denied, active.error_body));
+    r.set_answer(answer_of(denied, answers.error_body));
+    state.refused_in.set(r.phase());
     denied.status() as ngx_int_t
 }
 
@@ -134,7 +135,9 @@ pub fn filter_header(r: Request) -> Passage {
         return Passage::Kept;
     }
     if let Some(answer) = r.answer() {
-        if r.err_status() == answer.status && r.ended_in_access_phase() {
+        let refused_in = State::find(r).map(|state| state.refused_in.get());
+        let ended_so = refused_in == Some(r.phase()) || r.is_in_access_phase();
+        if r.err_status() == answer.status && ended_so {
             r.set_content(answer.content_type, answer.body.len());
         } else {
             r.set_answer(None);

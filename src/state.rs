@@ -9,10 +9,11 @@ use core::ptr::NonNull;
 use std::rc::Rc;
 
 use authz::{Decision, Identity, Input, KeySet};
-use nginx_sys::ngx_table_elt_t;
+use nginx_sys::{ngx_int_t, ngx_table_elt_t};
 
 use crate::conf::Active;
 use crate::ffi::{Captures, Fetch, Request};
+use crate::guard::Awaited;
 use crate::keyset::Waiting;
 
 /// State of a request. Shared, since a variable read while a decision is made finds it too.
@@ -28,6 +29,12 @@ pub struct State {
     deciding: Cell<bool>,
     /// The verified identity that the decision being made is about.
     pending: RefCell<Option<Rc<Identity>>>,
+    /// The handler that refused, by its place in nginx's table.
+    pub refused_in: Cell<ngx_int_t>,
+    /// The guard has judged this request of a client.
+    pub judged: Cell<bool>,
+    /// What the guard still wants of the access phase.
+    pub awaited: Cell<Option<Awaited>>,
     /// Fetches that this request has started.
     fetches: RefCell<Vec<Rc<Fetch>>>,
     /// What it waits for.
@@ -101,6 +108,7 @@ impl State {
         r.set_context(state);
         state.settled.set(false);
         state.early.take();
+        state.awaited.take();
         Some(state)
     }
 

@@ -11,7 +11,7 @@ use nginx_sys::{
     ngx_str_t,
 };
 
-use crate::boundary::guard;
+use crate::boundary::catch;
 use crate::conf::{Failed, LocConf};
 use crate::ffi::{Conf, Getter, Request, VariableValue};
 use crate::handler;
@@ -154,7 +154,7 @@ unsafe fn get(
     // SAFETY: the caller's duty.
     let (r, mut v) = unsafe { (Request::from_ptr(r), VariableValue::from_ptr(v)) };
     v.set_missing();
-    guard((), || {
+    catch((), || {
         if let Some(state) = current(r) {
             look(state, &mut |value| {
                 // nginx writes variables into headers as they are.

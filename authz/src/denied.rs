@@ -59,6 +59,8 @@ pub enum Denied {
     RequirementFailed,
     /// A requirement of the location is not met, answered as an unfit token.
     RequirementFailedToken,
+    /// Some backend could read the path as a user's, and no comparison with that user covers it.
+    UncoveredPath,
     /// A backend could read the path differently from nginx.
     AmbiguousPath,
     /// The decision could not be made.
@@ -109,6 +111,7 @@ impl Denied {
             Self::UserMismatch => "user_mismatch",
             Self::EmptyScope => "empty_scope",
             Self::RequirementFailed | Self::RequirementFailedToken => "requirement_failed",
+            Self::UncoveredPath => "uncovered_path",
             Self::AmbiguousPath => "ambiguous_path",
             Self::Internal => "internal_error",
         }
@@ -117,7 +120,7 @@ impl Denied {
     /// The HTTP status of the answer.
     pub fn status(self) -> u16 {
         match self {
-            Self::UserMismatch | Self::EmptyScope | Self::RequirementFailed => 403,
+            Self::UserMismatch | Self::EmptyScope | Self::RequirementFailed | Self::UncoveredPath => 403,
             Self::AmbiguousPath => 400,
             Self::KeysUnavailable => 503,
             Self::Internal => 500,
@@ -130,6 +133,7 @@ impl Denied {
         match (self, self.status()) {
             (Self::MissingToken, _) => Challenge::Bearer,
             (_, 401) => Challenge::InvalidToken,
+            (Self::UncoveredPath, _) => Challenge::None,
             (_, 403) => Challenge::InsufficientScope,
             _ => Challenge::None,
         }
@@ -180,6 +184,9 @@ impl Denied {
             Self::EmptyScope => "the value to compare the user with is empty",
             Self::RequirementFailed | Self::RequirementFailedToken => {
                 "a value of \"jwt_user_scope_require\" is empty or 0"
+            }
+            Self::UncoveredPath => {
+                "a backend could take the path for a user's, and no comparison with that user covers it"
             }
             Self::AmbiguousPath => "a backend could read the path differently from nginx",
             Self::Internal => "internal error",

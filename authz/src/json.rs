@@ -59,7 +59,7 @@ impl Object {
     /// Parses a payload or a header.
     ///
     /// # Errors
-    /// The bytes are not UTF-8, not one JSON object, nested deeper than [`MAX_DEPTH`], or two members of one object
+    /// The bytes are not UTF-8, not one JSON object, nested deeper than 127 levels, or two members of one object
     /// share a name.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, NotAnObject> {
         let text = String::from_utf8(bytes).map_err(|_| NotAnObject)?;

@@ -244,6 +244,7 @@ fn answers_group_as_the_contract_says() {
         (Denied::RequirementFailed, "requirement_failed", 403, InsufficientScope, "Forbidden"),
         (Denied::UserMismatch, "user_mismatch", 403, InsufficientScope, "Forbidden"),
         (Denied::EmptyScope, "empty_scope", 403, InsufficientScope, "Forbidden"),
+        (Denied::UncoveredPath, "uncovered_path", 403, None, "Forbidden"),
         (Denied::AmbiguousPath, "ambiguous_path", 400, None, "Bad request path"),
         (Denied::Internal, "internal_error", 500, None, ""),
     ];

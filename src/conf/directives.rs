@@ -3,7 +3,7 @@
 use core::ffi::{c_char, c_void};
 use std::rc::Rc;
 
-use authz::{Algorithms, ClaimName, Scope};
+use authz::{Algorithms, ClaimName, Guard, Scope};
 use nginx_sys::{
     NGX_CONF_1MORE, NGX_CONF_TAKE1, NGX_CONF_TAKE2, NGX_HTTP_LMT_CONF, NGX_HTTP_LOC_CONF, NGX_HTTP_LOC_CONF_OFFSET,
     NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF, NGX_HTTP_VAR_NOCACHEABLE, NGX_LOG_ERR, NGX_LOG_INFO, NGX_LOG_NOTICE,
@@ -13,7 +13,7 @@ use ngx::ngx_string;
 
 use super::keys::directives as keys;
 use super::{Check, Expected, LocConf, Requirement, Settings, Value};
-use crate::boundary::guard;
+use crate::boundary::catch;
 use crate::ffi::Conf;
 use crate::response::ErrorBody;
 use crate::{CONF_ERROR, CONF_OK, log, variables};
@@ -57,7 +57,7 @@ macro_rules! commands {
     };
 }
 
-commands! { 22:
+commands! { 23:
     "jwt_user_scope" ANYWHERE NGX_CONF_TAKE1 Settings::set_check;
     "jwt_user_scope_claim" ANYWHERE NGX_CONF_TAKE1 Settings::set_claim;
     "jwt_user_scope_secret" ANYWHERE NGX_CONF_1MORE |s, cf, words| keys::add_secret(&mut s.keys, cf, words);
@@ -81,6 +81,7 @@ commands! { 22:
         |s, _, words| once(&mut s.preflight, words, |w| one_of(w, &[("on", true), ("off", false)]));
     "jwt_user_scope_path" ANYWHERE NGX_CONF_TAKE1
         |s, _, words| once(&mut s.any_path, words, |w| one_of(w, &[("strict", false), ("off", true)]));
+    "jwt_user_scope_guard" ANYWHERE NGX_CONF_1MORE |s, _, words| once(&mut s.guard, words, guard_templates);
     "jwt_user_scope_mode" ANYWHERE NGX_CONF_TAKE1
         |s, _, words| once(&mut s.report, words, |w| one_of(w, &[("enforce", false), ("report", true)]));
     "jwt_user_scope_log_level" ANYWHERE NGX_CONF_TAKE1 |s, _, words| once(&mut s.log_level, words, |w| {
@@ -94,7 +95,7 @@ commands! { 22:
 /// # Safety
 /// `cf` is the configuration being read, `conf` a structure of `create_loc_conf`.
 unsafe fn directive(cf: *mut ngx_conf_t, conf: *mut c_void, set: Setter) -> *mut c_char {
-    guard(CONF_ERROR, || {
+    catch(CONF_ERROR, || {
         // SAFETY: the caller's duty; nothing else refers to the structure while its directive is read.
         let (cf, conf) = unsafe { (Conf::from_ptr(cf), &mut *conf.cast::<LocConf>()) };
         match set(&mut conf.settings, cf, cf.args()) {
@@ -246,6 +247,19 @@ fn claim_name(words: &[ngx_str_t], word: &ngx_str_t) -> Result<ClaimName, Wrong>
 
 fn has_variable(word: &ngx_str_t) -> bool {
     word.as_bytes().contains(&b'$')
+}
+
+/// `jwt_user_scope_guard <path-template> ... | off`
+fn guard_templates(words: &mut [ngx_str_t]) -> Result<Option<Rc<Guard>>, Wrong> {
+    if is_off(words) {
+        return Ok(None);
+    }
+    let mut guard = Guard::new();
+    for word in &words[1..] {
+        let add = guard.add(word.as_bytes());
+        add.map_err(|error| format!("template \"{word}\" in \"{}\" directive {error}", words[0]))?;
+    }
+    Ok(Some(Rc::new(guard)))
 }
 
 /// `jwt_user_scope_algorithms <alg> ...`

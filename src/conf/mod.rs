@@ -7,7 +7,7 @@ mod warnings;
 use core::ptr::NonNull;
 use std::rc::Rc;
 
-use authz::{Algorithms, ClaimName, Keys, Policy, Rules, Scope};
+use authz::{Algorithms, ClaimName, Guard, Keys, Policy, Rules, Scope};
 use nginx_sys::{NGX_LOG_ERR, ngx_http_complex_value_t};
 
 use self::keys::{KeyRequest, KeySources};
@@ -82,6 +82,8 @@ struct Settings {
     error_body: Option<ErrorBody>,
     report: Option<bool>,
     log_level: Option<u32>,
+    /// An inner `None` is `off`.
+    guard: Option<Option<Rc<Guard>>>,
 }
 
 /// Configuration of a location.
@@ -91,6 +93,7 @@ pub struct LocConf {
     /// Variables that the regexes of this location and of those around it capture.
     captures: Vec<usize>,
     active: Option<Active>,
+    guarded: Option<Guarded>,
 }
 
 /// A check in force.
@@ -105,11 +108,22 @@ pub struct Active {
     pub token: Option<Value>,
     pub bypass: Rc<[Value]>,
     pub require: Rc<Requirement>,
+    pub answers: Rc<Answers>,
+}
+
+/// How refusals are answered and logged.
+pub struct Answers {
     pub challenges: Challenges,
     pub error_body: ErrorBody,
     /// Decide and log, but refuse nothing.
     pub report: bool,
     pub log_level: u32,
+}
+
+/// A guard in force, with or without a check.
+pub struct Guarded {
+    pub guard: Rc<Guard>,
+    pub answers: Rc<Answers>,
 }
 
 impl LocConf {
@@ -118,12 +132,20 @@ impl LocConf {
         r.loc_conf().active.as_ref()
     }
 
+    /// The guard in force for a request at this moment. `None` where there is none.
+    pub fn guarded<'r>(r: Request<'r>) -> Option<&'r Guarded> {
+        r.loc_conf().guarded.as_ref()
+    }
+
     /// Takes over what this level leaves open, and builds the check.
     ///
     /// # Errors
     /// It cannot be built: a secret is missing or unfit.
     pub fn merge(&mut self, cf: Conf, prev: &Self) -> Result<(), Failed> {
         self.settings.inherit(&prev.settings);
+        let answers = Rc::new(self.settings.answers());
+        let guard = self.settings.guard.clone().flatten();
+        self.guarded = guard.map(|guard| Guarded { guard, answers: answers.clone() });
         self.captures = prev.captures.iter().copied().chain(cf.regex_captures()).collect();
 
         let Some(Check::On { scope, expected, position }) = self.settings.check.clone() else { return Ok(()) };
@@ -147,7 +169,16 @@ impl LocConf {
         let keys = sources.keys(allowed).map_err(failed)?;
         let sets = fetched_sets(cf, &sources, allowed).map_err(failed)?;
         let policy = self.settings.policy(scope, keys).map_err(|error| failed(format!("{error} in {position}")))?;
-        self.active = Some(self.settings.activate(policy, sets, expected, captures));
+        self.active = Some(Active {
+            policy,
+            sets,
+            expected,
+            captures,
+            token: self.settings.token.flatten(),
+            bypass: self.settings.bypass.clone().unwrap_or_default(),
+            require: self.settings.require.clone().unwrap_or_default(),
+            answers,
+        });
         Ok(())
     }
 }
@@ -190,6 +221,7 @@ impl Settings {
         merge(&mut self.error_body, &prev.error_body);
         merge(&mut self.report, &prev.report);
         merge(&mut self.log_level, &prev.log_level);
+        merge(&mut self.guard, &prev.guard);
     }
 
     fn policy(&self, scope: Scope, keys: Rc<Keys>) -> Result<Policy, String> {
@@ -206,21 +238,8 @@ impl Settings {
         Policy::new(scope, claim, keys, rules).map_err(|error| format!("\"jwt_user_scope\" {error}"))
     }
 
-    fn activate(
-        &self,
-        policy: Policy,
-        sets: Vec<FetchedSet>,
-        expected: Option<Expected>,
-        captures: Vec<usize>,
-    ) -> Active {
-        Active {
-            policy,
-            sets,
-            expected,
-            captures,
-            token: self.token.flatten(),
-            bypass: self.bypass.clone().unwrap_or_default(),
-            require: self.require.clone().unwrap_or_default(),
+    fn answers(&self) -> Answers {
+        Answers {
             challenges: Challenges::new(self.realm.as_ref().and_then(|realm| realm.as_deref())),
             error_body: self.error_body.unwrap_or(ErrorBody::Json),
             report: self.report.unwrap_or(false),

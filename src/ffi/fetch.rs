@@ -15,7 +15,7 @@ use nginx_sys::{
 };
 
 use super::{Request, index_of_core_module, str_of};
-use crate::boundary::guard;
+use crate::boundary::catch;
 
 /// Takes a complete body, or what went wrong.
 type End = Box<dyn FnOnce(Result<Vec<u8>, String>)>;
@@ -99,7 +99,7 @@ impl Fetch {
 /// nginx's call at the end of a subrequest. Whatever came of it, the main request goes on.
 unsafe extern "C" fn done(_: *mut ngx_http_request_t, data: *mut c_void, rc: ngx_int_t) -> ngx_int_t {
     // SAFETY: the fetch is kept by the state of the main request, which outlives its subrequests.
-    guard((), || unsafe { &*data.cast::<Fetch>() }.finish(rc));
+    catch((), || unsafe { &*data.cast::<Fetch>() }.finish(rc));
     NGX_OK as ngx_int_t
 }
 

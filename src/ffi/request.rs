@@ -8,11 +8,11 @@ use core::ptr::{self, NonNull};
 
 use authz::Path;
 use nginx_sys::{
-    NGX_HTTP_OPTIONS, NGX_OK, ngx_alloc_chain_link, ngx_buf_t, ngx_chain_t, ngx_http_complex_value,
-    ngx_http_complex_value_t, ngx_http_core_access_phase, ngx_http_core_loc_conf_t, ngx_http_core_main_conf_t,
-    ngx_http_core_post_access_phase, ngx_http_get_flushed_variable, ngx_http_phase_handler_t, ngx_http_request_t,
-    ngx_http_variable_value_t, ngx_int_t, ngx_list_part_t, ngx_list_push, ngx_palloc, ngx_pcalloc, ngx_pnalloc,
-    ngx_pool_cleanup_add, ngx_str_t, ngx_table_elt_t, ngx_uint_t,
+    NGX_HTTP_OPTIONS, NGX_HTTP_SATISFY_ANY, NGX_OK, ngx_alloc_chain_link, ngx_buf_t, ngx_chain_t,
+    ngx_http_complex_value, ngx_http_complex_value_t, ngx_http_core_access_phase, ngx_http_core_loc_conf_t,
+    ngx_http_core_main_conf_t, ngx_http_core_post_access_phase, ngx_http_get_flushed_variable,
+    ngx_http_phase_handler_t, ngx_http_request_t, ngx_http_variable_value_t, ngx_int_t, ngx_list_part_t, ngx_list_push,
+    ngx_palloc, ngx_pcalloc, ngx_pnalloc, ngx_pool_cleanup_add, ngx_str_t, ngx_table_elt_t, ngx_uint_t,
 };
 
 use super::{bytes, index_of_core_module, index_of_filter_module, index_of_module, log_to, str_of};
@@ -93,9 +93,16 @@ impl<'r> Request<'r> {
 
     /// The location as the configuration writes it; empty for a server.
     pub fn location_name(self) -> &'r [u8] {
+        self.bytes(&self.core_loc_conf().name)
+    }
+
+    fn core_loc_conf(self) -> &'r ngx_http_core_loc_conf_t {
         // SAFETY: the core module has a structure for every location.
-        let core = unsafe { &*(*self.get().loc_conf.add(index_of_core_module())).cast::<ngx_http_core_loc_conf_t>() };
-        self.bytes(&core.name)
+        unsafe { &*(*self.get().loc_conf.add(index_of_core_module())).cast::<ngx_http_core_loc_conf_t>() }
+    }
+
+    pub fn satisfies_any(self) -> bool {
+        self.core_loc_conf().satisfy == NGX_HTTP_SATISFY_ANY as ngx_uint_t
     }
 
     /// A variable's value now; empty when it has none.
@@ -299,8 +306,13 @@ impl<'r> Request<'r> {
         self.get().err_status
     }
 
-    /// Whether nginx finalised the request in its access phase: what is sent is a refusal, not a content.
-    pub fn ended_in_access_phase(self) -> bool {
+    /// The handler that runs, or has run last, by its place in nginx's table.
+    pub fn phase(self) -> ngx_int_t {
+        self.get().phase_handler
+    }
+
+    /// Whether nginx is, or has ended the request, in its access phase: what is sent is a refusal, not a content.
+    pub fn is_in_access_phase(self) -> bool {
         let r = self.get();
         let Ok(index) = usize::try_from(r.phase_handler) else { return false };
         // SAFETY: nginx keeps the index within its table, which is read only.

@@ -1,0 +1,93 @@
+//! The guard: requests that some backend could take for a user's, and that no comparison with that user covers.
+//!
+//! It judges before the access phase. Where only the access phase can tell, it looks at the decision afterwards.
+
+use authz::{Decision, Denied, Granted, Readings, Scope};
+use nginx_sys::ngx_int_t;
+
+use crate::conf::{Guarded, LocConf};
+use crate::ffi::Request;
+use crate::handler::{DECLINED, compared};
+use crate::state::State;
+use crate::{INTERNAL_ERROR, log, response, variables};
+
+/// What the access phase must have decided for a request to go on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Awaited {
+    /// Any grant: the location compares with the right user, but `satisfy any` may let others in.
+    Grant,
+    /// A bypass: the location compares with another user.
+    Bypass,
+}
+
+/// How a request stands before the access phase.
+enum Cover {
+    Covered,
+    Awaited(Awaited),
+    Uncovered,
+}
+
+/// The handler of the preaccess phase.
+pub fn before_access(r: Request) -> ngx_int_t {
+    let Some(guarded) = LocConf::guarded(r) else { return DECLINED };
+    let path = r.path();
+    let readings = guarded.guard.judge(path.raw, path.rewritten.then_some(path.uri));
+    if r.is_subrequest() || readings == Readings::NotUnder {
+        return DECLINED;
+    }
+    let Some(state) = State::of(r) else { return INTERNAL_ERROR };
+    // Once: the page of an `error_page` is not the client's request.
+    if state.judged.replace(true) {
+        return DECLINED;
+    }
+    match cover(r, state, &readings) {
+        Cover::Covered => DECLINED,
+        Cover::Awaited(awaited) => {
+            state.awaited.set(Some(awaited));
+            DECLINED
+        }
+        Cover::Uncovered => refuse(r, guarded, state),
+    }
+}
+
+/// The handler of the precontent phase.
+pub fn after_access(r: Request) -> ngx_int_t {
+    let Some(state) = r.context() else { return DECLINED };
+    let Some(awaited) = state.awaited.take() else { return DECLINED };
+    let granted = state.with_last(|decision| match decision.outcome {
+        Ok(Granted::Bypassed) => true,
+        Ok(Granted::Ok | Granted::Preflight) => awaited == Awaited::Grant,
+        Err(_) => false,
+    });
+    match LocConf::guarded(r) {
+        Some(guarded) if !(state.is_settled() && granted == Some(true)) => refuse(r, guarded, state),
+        _ => DECLINED,
+    }
+}
+
+fn cover(r: Request, state: &State, readings: &Readings) -> Cover {
+    let enforced = LocConf::active(r).filter(|active| active.policy.scope() == Scope::User && !active.answers.report);
+    let Some((active, expected)) = enforced.and_then(|active| Some((active, active.expected?))) else {
+        return Cover::Uncovered;
+    };
+    let user = state.deciding(|| compared(r, active, state, expected));
+    match readings {
+        Readings::User(reading) if user == Some(reading) && r.satisfies_any() => Cover::Awaited(Awaited::Grant),
+        Readings::User(reading) if user == Some(reading) => Cover::Covered,
+        _ if !active.bypass.is_empty() => Cover::Awaited(Awaited::Bypass),
+        _ => Cover::Uncovered,
+    }
+}
+
+fn refuse(r: Request, guarded: &Guarded, state: &State) -> ngx_int_t {
+    let denied = Denied::UncoveredPath;
+    let decision = Decision::without_identity(Err(denied));
+    log::refusal(r, &guarded.answers, denied, &decision);
+    if guarded.answers.report {
+        return DECLINED;
+    }
+    response::clear(r, state);
+    state.settle(decision);
+    variables::forget(r);
+    response::refuse(r, &guarded.answers, state, denied)
+}
