@@ -61,7 +61,7 @@ impl Encoding {
 fn unhex(digits: &[u8], bytes: &mut Vec<u8>) -> bool {
     let digit = |b: u8| char::from(b).to_digit(16).map(|digit| digit as u8);
     digits.chunks(2).all(|pair| match *pair {
-        [high, low] => digit(high).zip(digit(low)).map(|(high, low)| bytes.push(high << 4 | low)).is_some(),
+        [high, low] => digit(high).zip(digit(low)).map(|(high, low)| bytes.push(high * 16 + low)).is_some(),
         _ => false,
     })
 }

@@ -13,7 +13,7 @@ use crate::json::{Object, Value};
 use crate::pem;
 use crate::public_key::{Curve, KeyError, Material, PublicKey};
 
-/// Largest key set admitted, in bytes. One RSA key with a chain of three certificates takes some 7 KiB.
+/// Largest key set admitted, in bytes. One RSA key with a chain of three certificates takes some 8 KiB.
 pub const MAX_SET_BYTES: usize = 256 * 1024;
 
 /// Most keys of a set. The sets that providers publish hold two to twenty.

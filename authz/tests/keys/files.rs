@@ -49,7 +49,8 @@ fn tells_files_apart_by_content() {
         ("a name used twice", br#"{"kty":"EC","kty":"EC"}"#.into(), Err(KeyFileError::NotAKey)),
         ("keys that are no array", br#"{"keys":{}}"#.into(), Err(KeyFileError::Set(KeySetError::NotASet))),
         ("an empty set", br#"{"keys":[]}"#.into(), Err(KeyFileError::NoUsableKey)),
-        ("too large", vec![b' '; MAX_SET_BYTES + 1], Err(KeyFileError::TooLarge)),
+        ("as large as may be", as_large(MAX_SET_BYTES), Ok(())),
+        ("too large", as_large(MAX_SET_BYTES + 1), Err(KeyFileError::TooLarge)),
         (
             "too many",
             jwks(&vec![jwk("p256", json!({})); MAX_SET_KEYS + 1]),
@@ -59,6 +60,12 @@ fn tells_files_apart_by_content() {
     for (what, content, added) in rows {
         assert_eq!(add(&content), added, "{what}");
     }
+}
+
+fn as_large(length: usize) -> Vec<u8> {
+    let mut content = data("p256.jwk");
+    content.resize(length, b' ');
+    content
 }
 
 #[test]
@@ -157,7 +164,8 @@ fn a_certificate_may_be_of_version_1() {
 #[test]
 fn a_jwk_on_its_own_must_be_usable() {
     let rsa_1024 = jwk("rsa1024", json!({}));
-    let huge = URL_SAFE_NO_PAD.encode([vec![0xff; 1025]].concat());
+    let largest = vec![0xff; 1024];
+    let larger = [&[1], &largest[..]].concat();
     let short = URL_SAFE_NO_PAD.encode([7; 31]);
     let even = URL_SAFE_NO_PAD.encode([1, 0]);
     let padded_n = [&[0][..], &URL_SAFE_NO_PAD.decode(jwk("rsa", json!({}))["n"].as_str().unwrap()).unwrap()].concat();
@@ -191,7 +199,8 @@ fn a_jwk_on_its_own_must_be_usable() {
         ("a private EC key", jwk("p256", json!({ "d": "AQAB" })), unfit(KeyError::Private)),
         ("a private Ed25519 key", jwk("ed25519", json!({ "d": "AQAB" })), unfit(KeyError::Private)),
         ("RSA of 1024 bits", rsa_1024, unfit(KeyError::TooSmall)),
-        ("RSA of 8200 bits", jwk("rsa", json!({ "n": huge })), unfit(KeyError::TooLarge)),
+        ("RSA of 8192 bits", jwk("rsa", json!({ "n": URL_SAFE_NO_PAD.encode(largest) })), Ok(())),
+        ("RSA of 8193 bits", jwk("rsa", json!({ "n": URL_SAFE_NO_PAD.encode(larger) })), unfit(KeyError::TooLarge)),
         ("no modulus", jwk("rsa", json!({ "n": null })), unfit(KeyError::Malformed)),
         ("an empty modulus", jwk("rsa", json!({ "n": "" })), unfit(KeyError::Malformed)),
         ("a modulus in base64", jwk("rsa", json!({ "n": "a+b/" })), unfit(KeyError::Malformed)),

@@ -95,7 +95,7 @@ fn padded(length: usize) -> Vec<u8> {
 
 #[test]
 fn a_set_of_realistic_size_fits() {
-    // Three RSA keys of 4096 bits, each with a chain of three certificates of 2 KiB, and the other formats' digests.
+    // Twenty RSA keys, each with a chain of three certificates of 2 KiB.
     let chain = vec![STANDARD.encode(vec![7; 2048]); 3];
     let members: Vec<_> = (0..20).map(|kid| jwk("rsa", json!({ "kid": kid.to_string(), "x5c": chain }))).collect();
     let text = jwks(&members);
