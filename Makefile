@@ -50,6 +50,7 @@ unit: ## Test the core, without nginx
 	$(CARGO) test $(LOCKED) -p authz
 
 e2e: build ## Test the module in a real nginx
+	@scripts/need test
 	NGINX_MODULE=$(MODULE) $(CARGO) test $(LOCKED) -p $(PACKAGE)
 
 example: build ## Test the example: Better Auth, FastAPI and the dependency that the module replaces

@@ -7,7 +7,7 @@ use nginx_sys::ngx_int_t;
 
 use crate::conf::{Guarded, LocConf};
 use crate::ffi::Request;
-use crate::handler::{DECLINED, compared};
+use crate::handler::{DECLINED, compared, decide_early};
 use crate::state::State;
 use crate::{INTERNAL_ERROR, log, response, variables};
 
@@ -31,12 +31,13 @@ enum Cover {
 pub fn before_access(r: Request) -> ngx_int_t {
     let Some(guarded) = LocConf::guarded(r) else { return DECLINED };
     let path = r.path();
-    let readings = guarded.guard.judge(path.raw, path.rewritten.then_some(path.uri));
+    // What the client sent is judged in the pass that it began: the page of an `error_page` is not the client's request.
+    let raw = if r.is_first_pass() { path.raw } else { b"/" };
+    let readings = guarded.guard.judge(raw, path.rewritten.then_some(path.uri));
     if r.is_subrequest() || readings == Readings::NotUnder {
         return DECLINED;
     }
     let Some(state) = State::of(r) else { return INTERNAL_ERROR };
-    // Once: the page of an `error_page` is not the client's request.
     if state.judged.replace(true) {
         return DECLINED;
     }
@@ -54,29 +55,47 @@ pub fn before_access(r: Request) -> ngx_int_t {
 pub fn after_access(r: Request) -> ngx_int_t {
     let Some(state) = r.context() else { return DECLINED };
     let Some(awaited) = state.awaited.take() else { return DECLINED };
+    // Another module has let the request in, and ours was not asked.
+    if !state.is_settled()
+        && let Some(active) = LocConf::active(r)
+    {
+        decide_early(r, active, state);
+    }
     let granted = state.with_last(|decision| match decision.outcome {
         Ok(Granted::Bypassed) => true,
         Ok(Granted::Ok | Granted::Preflight) => awaited == Awaited::Grant,
         Err(_) => false,
     });
     match LocConf::guarded(r) {
-        Some(guarded) if !(state.is_settled() && granted == Some(true)) => refuse(r, guarded, state),
+        Some(guarded) if granted != Some(true) => refuse(r, guarded, state),
         _ => DECLINED,
     }
 }
 
 fn cover(r: Request, state: &State, readings: &Readings) -> Cover {
-    let enforced = LocConf::active(r).filter(|active| active.policy.scope() == Scope::User && !active.answers.report);
-    let Some((active, expected)) = enforced.and_then(|active| Some((active, active.expected?))) else {
+    let compared_here = LocConf::active(r).filter(|active| active.policy.scope() == Scope::User);
+    let Some((active, expected)) = compared_here.and_then(|active| Some((active, active.expected?))) else {
         return Cover::Uncovered;
     };
+    let enforced = !active.answers.report;
+    // The check will answer this one.
+    if enforced && !r.satisfies_any() && active.policy.refuses_path(r.path()) {
+        return Cover::Covered;
+    }
     let user = state.deciding(|| compared(r, active, state, expected));
     match readings {
-        Readings::User(reading) if user == Some(reading) && r.satisfies_any() => Cover::Awaited(Awaited::Grant),
-        Readings::User(reading) if user == Some(reading) => Cover::Covered,
-        _ if !active.bypass.is_empty() => Cover::Awaited(Awaited::Bypass),
+        Readings::User(reading) if user == Some(reading) && enforced && r.satisfies_any() => {
+            Cover::Awaited(Awaited::Grant)
+        }
+        // A comparison that reports is no cover, but for a guard that reports with it.
+        Readings::User(reading) if user == Some(reading) && (enforced || reports(r)) => Cover::Covered,
+        _ if enforced && !active.bypass.is_empty() => Cover::Awaited(Awaited::Bypass),
         _ => Cover::Uncovered,
     }
+}
+
+fn reports(r: Request) -> bool {
+    LocConf::guarded(r).is_some_and(|guarded| guarded.answers.report)
 }
 
 fn refuse(r: Request, guarded: &Guarded, state: &State) -> ngx_int_t {
@@ -84,6 +103,8 @@ fn refuse(r: Request, guarded: &Guarded, state: &State) -> ngx_int_t {
     let decision = Decision::without_identity(Err(denied));
     log::refusal(r, &guarded.answers, denied, &decision);
     if guarded.answers.report {
+        state.keep(decision);
+        variables::forget(r);
         return DECLINED;
     }
     response::clear(r, state);

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use authz::{Conditions, Decision, Denied, Granted, Identity, Input, KeySet, bearer, decide, may_lack_key};
+use authz::{Conditions, Decision, Denied, Granted, Identity, Input, KeySet, bearer, conclude, examine, may_lack_key};
 use nginx_sys::{NGX_DECLINED, NGX_OK, ngx_int_t};
 
 use crate::conf::{Active, Expected, LocConf, Value};
@@ -36,14 +36,16 @@ pub fn access(r: Request) -> ngx_int_t {
         return keyset::wait_on(r);
     }
     response::clear(r, state);
+    if state.has_failed() {
+        return failed(r);
+    }
     let key_sets = keyset::current(&active.sets);
     let (decision, lack) = state
         .deciding(|| {
             let input = gather(r, active, state, &key_sets)?;
-            let early = state.is_early(|| Key::new(active, &input, now()));
-            let decision = early.then(|| state.take()).flatten();
-            let decision =
-                decision.unwrap_or_else(|| decide(&active.policy, input, now(), &mut Values { r, active, state }));
+            let examined = state.take_examined(|| Key::new(active, &input, now()));
+            let examined = examined.unwrap_or_else(|| examine(&active.policy, input, now()));
+            let decision = conclude(&active.policy, examined, input.user, &mut Values { r, active, state });
             let lack = lack(active, input, &decision);
             Some((decision, lack))
         })
@@ -70,15 +72,13 @@ fn lack(active: &Active, input: Input, decision: &Decision) -> Option<Lack> {
 /// fetched.
 pub fn decide_early(r: Request, active: &Active, state: &State) {
     let key_sets = keyset::current(&active.sets);
-    let made = state.deciding(|| {
-        let Some(input) = gather(r, active, state, &key_sets) else { return Some((None, UNDECIDED)) };
-        let key = Key::new(active, &input, now());
-        let known = state.is_early(|| Key::new(active, &input, now()));
-        (!known).then(|| (Some(key), decide(&active.policy, input, now(), &mut Values { r, active, state })))
+    let decision = state.deciding(|| {
+        let input = gather(r, active, state, &key_sets)?;
+        // The token is verified once; conditions may have changed since, and are evaluated anew.
+        let examined = state.examined(Key::new(active, &input, now()), || examine(&active.policy, input, now()));
+        Some(conclude(&active.policy, examined, input.user, &mut Values { r, active, state }))
     });
-    if let Some((key, decision)) = made {
-        state.keep_early(key, decision);
-    }
+    state.keep(decision.unwrap_or(UNDECIDED));
 }
 
 /// The answer to a panic, after it was logged.
@@ -92,8 +92,10 @@ pub fn failed(r: Request) -> ngx_int_t {
 
 fn answer(r: Request, active: &Active, state: &State, decision: Decision) -> ngx_int_t {
     let outcome = decision.outcome;
-    if let Err(denied) = outcome {
-        log::refusal(r, &active.answers, denied, &decision);
+    match outcome {
+        Err(denied) => log::refusal(r, &active.answers, denied, &decision),
+        Ok(Granted::Bypassed) => log::bypass(r, &decision),
+        Ok(_) => {}
     }
     state.settle(decision);
     variables::forget(r);
@@ -122,16 +124,11 @@ fn gather<'r>(r: Request<'r>, active: &Active, state: &State, key_sets: &'r [Opt
 
 /// The compared value, with captures as they were when the location was selected. `None` when it cannot be had.
 pub fn compared<'r>(r: Request<'r>, active: &Active, state: &State, expected: Expected) -> Option<&'r [u8]> {
-    if let Expected::Value(value) = expected {
-        // A `map` evaluated now may run a regex; it must have done so before the captures are put back.
-        r.evaluate_variables(value);
-    }
-    if !r.restore_captures(&active.captures, state.captures.get()) {
-        return None;
-    }
+    let restore = || r.restore_captures(&active.captures, state.captures.get());
     match expected {
-        Expected::Variable(index) => Some(r.variable(index)),
-        Expected::Value(value) => r.evaluate(value),
+        Expected::Variable(index) => restore().then(|| r.variable(index)),
+        // A `map` in it may run a regex; it must have done so before the captures are put back.
+        Expected::Value(value) => r.evaluate_after(value, restore),
     }
 }
 
@@ -154,16 +151,16 @@ impl Conditions for Values<'_, '_> {
         if self.active.bypass.is_empty() {
             return false;
         }
-        self.state.show_pending(identity);
+        self.state.show_pending(identity, None);
         self.active.bypass.iter().any(|&value| self.holds(value))
     }
 
-    fn requirement(&mut self, identity: &Rc<Identity>) -> Result<(), Denied> {
+    fn requirement(&mut self, identity: &Rc<Identity>, matched: Option<usize>) -> Result<(), Denied> {
         let require = &self.active.require;
         if require.values.is_empty() {
             return Ok(());
         }
-        self.state.show_pending(identity);
+        self.state.show_pending(identity, matched);
         match require.values.iter().all(|&value| self.holds(value)) {
             true => Ok(()),
             false if require.unauthorized => Err(Denied::RequirementFailedToken),

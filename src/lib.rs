@@ -19,8 +19,9 @@ use core::ptr;
 use nginx_sys::{
     NGX_HTTP_MODULE, NGX_OK, ngx_chain_t, ngx_conf_t, ngx_cycle_t, ngx_http_module_t,
     ngx_http_phases_NGX_HTTP_ACCESS_PHASE, ngx_http_phases_NGX_HTTP_LOG_PHASE,
-    ngx_http_phases_NGX_HTTP_PREACCESS_PHASE, ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE,
-    ngx_http_phases_NGX_HTTP_REWRITE_PHASE, ngx_http_request_t, ngx_int_t, ngx_module_t, ngx_uint_t,
+    ngx_http_phases_NGX_HTTP_POST_READ_PHASE, ngx_http_phases_NGX_HTTP_PREACCESS_PHASE,
+    ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE, ngx_http_phases_NGX_HTTP_REWRITE_PHASE, ngx_http_request_t, ngx_int_t,
+    ngx_module_t, ngx_uint_t,
 };
 
 use crate::boundary::catch;
@@ -134,7 +135,8 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
         // SAFETY: nginx calls with the configuration being read.
         let cf = unsafe { Conf::from_ptr(cf) };
         let add = |phase, handler, place| cf.add_phase_handler(phase as usize, handler, place);
-        let handlers = add(ngx_http_phases_NGX_HTTP_PREACCESS_PHASE, guard_handler, Place::Last)
+        let handlers = add(ngx_http_phases_NGX_HTTP_POST_READ_PHASE, begin_handler, Place::Last)
+            && add(ngx_http_phases_NGX_HTTP_PREACCESS_PHASE, guard_handler, Place::Last)
             && add(ngx_http_phases_NGX_HTTP_ACCESS_PHASE, access_handler, Place::Last)
             && add(ngx_http_phases_NGX_HTTP_LOG_PHASE, log_handler, Place::First);
         status(if handlers { conf::check_user_id(cf) } else { Err(Failed) })
@@ -182,6 +184,12 @@ unsafe extern "C" fn filter_postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t 
 unsafe extern "C" fn location_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx calls with a request in its rewrite phase.
     catch(INTERNAL_ERROR, || handler::location_selected(unsafe { Request::from_ptr(r) }))
+}
+
+unsafe extern "C" fn begin_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
+    // SAFETY: nginx calls with a request that it has just read.
+    unsafe { Request::from_ptr(r) }.begin_first_pass();
+    handler::DECLINED
 }
 
 unsafe extern "C" fn guard_handler(r: *mut ngx_http_request_t) -> ngx_int_t {

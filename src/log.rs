@@ -31,6 +31,14 @@ pub fn refusal(r: Request, answers: &Answers, denied: Denied, decision: &Decisio
     }
 }
 
+/// The use of a bypass: the only success that leaves a line, since somebody reached another user's path.
+pub fn bypass(r: Request, decision: &Decision) {
+    let location = String::from_utf8_lossy(r.location_name());
+    let user = decision.user().unwrap_or_default();
+    let user = user.escape_debug();
+    r.log(NGX_LOG_INFO, format_args!("jwt_user_scope: bypassed, user: \"{user}\", location: \"{location}\""));
+}
+
 /// Requests without a token and with an expired one are everyday business; a location that names no user is a mistake in
 /// the configuration, whatever level refusals have.
 fn level(answers: &Answers, denied: Denied) -> u32 {

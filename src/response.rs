@@ -6,7 +6,7 @@
 use core::cell::Cell;
 use std::rc::Rc;
 
-use authz::{Challenge, Denied};
+use authz::{Challenge, Denied, Detail};
 use nginx_sys::{ngx_chain_t, ngx_int_t, ngx_uint_t};
 
 use crate::conf::{Answers, Failed};
@@ -32,37 +32,51 @@ pub struct Answer {
     body: &'static [u8],
 }
 
-macro_rules! answers {
-    ($($detail:literal => $status:literal $title:literal),+ $(,)?) => {
-        /// What the client reads, by [`Denied::detail`].
-        fn answer_of(denied: Denied, form: ErrorBody) -> Option<&'static Answer> {
-            match (denied.detail(), form) {
-                (_, ErrorBody::Off) => None,
-                $(($detail, ErrorBody::Json) => Some(const { &Answer {
-                    status: $status,
-                    content_type: b"application/json",
-                    body: concat!("{\"detail\":\"", $detail, "\"}").as_bytes(),
-                } }),
-                ($detail, ErrorBody::Problem) => Some(const { &Answer {
-                    status: $status,
-                    content_type: b"application/problem+json",
-                    body: concat!(
-                        "{\"title\":\"", $title, "\",\"status\":", $status, ",\"detail\":\"", $detail, "\"}"
-                    ).as_bytes(),
-                } }),)+
-                _ => None,
-            }
+macro_rules! answer {
+    ($form:expr, $status:literal, $title:literal, $detail:literal) => {
+        match $form {
+            ErrorBody::Off => None,
+            ErrorBody::Json => Some(
+                const {
+                    &Answer {
+                        status: $status,
+                        content_type: b"application/json",
+                        body: concat!("{\"detail\":\"", $detail, "\"}").as_bytes(),
+                    }
+                },
+            ),
+            ErrorBody::Problem => Some(
+                const {
+                    &Answer {
+                        status: $status,
+                        content_type: b"application/problem+json",
+                        body: concat!(
+                            "{\"title\":\"",
+                            $title,
+                            "\",\"status\":",
+                            $status,
+                            ",\"detail\":\"",
+                            $detail,
+                            "\"}"
+                        )
+                        .as_bytes(),
+                    }
+                },
+            ),
         }
     };
 }
 
-answers! {
-    "Not authenticated" => 401 "Unauthorized",
-    "Invalid token" => 401 "Unauthorized",
-    "Token expired" => 401 "Unauthorized",
-    "Forbidden" => 403 "Forbidden",
-    "Bad request path" => 400 "Bad Request",
-    "Service unavailable" => 503 "Service Unavailable",
+/// What the client reads.
+fn answer_of(denied: Denied, form: ErrorBody) -> Option<&'static Answer> {
+    match denied.detail()? {
+        Detail::NotAuthenticated => answer!(form, 401, "Unauthorized", "Not authenticated"),
+        Detail::InvalidToken => answer!(form, 401, "Unauthorized", "Invalid token"),
+        Detail::TokenExpired => answer!(form, 401, "Unauthorized", "Token expired"),
+        Detail::Forbidden => answer!(form, 403, "Forbidden", "Forbidden"),
+        Detail::BadRequestPath => answer!(form, 400, "Bad Request", "Bad request path"),
+        Detail::ServiceUnavailable => answer!(form, 503, "Service Unavailable", "Service unavailable"),
+    }
 }
 
 /// The challenges of a location (RFC 6750 section 3), with its realm. What they tell the client is what the body tells.

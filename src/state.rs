@@ -8,7 +8,7 @@ use core::ptr::NonNull;
 
 use std::rc::Rc;
 
-use authz::{Decision, Identity, Input, KeySet};
+use authz::{Decision, Denied, Examined, Identity, Input, KeySet};
 use nginx_sys::{ngx_int_t, ngx_table_elt_t};
 
 use crate::conf::Active;
@@ -21,16 +21,20 @@ use crate::keyset::Waiting;
 pub struct State {
     /// The last decision, if one was made.
     last: RefCell<Option<Decision>>,
-    /// What `last` was made of, when it was made before the access phase.
-    early: RefCell<Option<Key>>,
+    /// What was found out for a decision before the access phase, and of what.
+    early: RefCell<Option<(Key, Result<Examined, Denied>)>>,
+    /// A variable could not be computed, because of a panic: nothing that follows from it may be trusted.
+    failed: Cell<bool>,
     /// The access phase has decided since nginx last chose a location.
     settled: Cell<bool>,
     /// A decision is being made: a variable read for it must not ask for another one.
     deciding: Cell<bool>,
     /// The verified identity that the decision being made is about.
-    pending: RefCell<Option<Rc<Identity>>>,
+    pending: RefCell<Option<(Rc<Identity>, Option<usize>)>>,
     /// The handler that refused, by its place in nginx's table.
     pub refused_in: Cell<ngx_int_t>,
+    /// nginx has not redirected the request internally.
+    pub in_first_pass: Cell<bool>,
     /// The guard has judged this request of a client.
     pub judged: Cell<bool>,
     /// What the guard still wants of the access phase.
@@ -45,7 +49,7 @@ pub struct State {
     pub challenge: Cell<Option<NonNull<ngx_table_elt_t>>>,
 }
 
-/// Everything that a decision depends on. Equal keys have equal decisions.
+/// Everything that examining a request depends on. Equal keys give equal results.
 pub struct Key {
     /// The configuration, by its address.
     active: *const Active,
@@ -55,7 +59,6 @@ pub struct Key {
     preflight: bool,
     token: Option<Box<[u8]>>,
     second_token: Option<Box<[u8]>>,
-    user: Box<[u8]>,
     key_sets: Box<[Option<Rc<KeySet>>]>,
     now: u64,
 }
@@ -66,7 +69,7 @@ impl PartialEq for Key {
             (Some(one), Some(other)) => Rc::ptr_eq(one, other),
             (one, other) => one.is_none() && other.is_none(),
         };
-        let Self { active, raw, uri, rewritten, preflight, token, second_token, user, key_sets, now } = self;
+        let Self { active, raw, uri, rewritten, preflight, token, second_token, key_sets, now } = self;
         *active == other.active
             && *raw == other.raw
             && *uri == other.uri
@@ -74,7 +77,6 @@ impl PartialEq for Key {
             && *preflight == other.preflight
             && *token == other.token
             && *second_token == other.second_token
-            && *user == other.user
             && key_sets.len() == other.key_sets.len()
             && key_sets.iter().zip(&other.key_sets).all(same_set)
             && *now == other.now
@@ -91,7 +93,6 @@ impl Key {
             preflight: input.preflight,
             token: input.token.map(Into::into),
             second_token: input.second_token.map(Into::into),
-            user: input.user.into(),
             key_sets: input.key_sets.into(),
             now,
         }
@@ -109,6 +110,7 @@ impl State {
         state.settled.set(false);
         state.early.take();
         state.awaited.take();
+        state.in_first_pass.set(false);
         Some(state)
     }
 
@@ -136,14 +138,23 @@ impl State {
     }
 
     /// Lets variables show an identity, whose conditions are to be evaluated.
-    pub fn show_pending(&self, identity: &Rc<Identity>) {
-        self.pending.replace(Some(identity.clone()));
+    pub fn show_pending(&self, identity: &Rc<Identity>, matched: Option<usize>) {
+        self.pending.replace(Some((identity.clone(), matched)));
+    }
+
+    /// Looks at the user that variables show.
+    pub fn with_user<T>(&self, look: impl FnOnce(&str) -> T) -> Option<T> {
+        if self.is_deciding() {
+            let pending = self.pending.borrow();
+            return pending.as_ref().and_then(|(identity, matched)| identity.user(*matched)).map(look);
+        }
+        self.last.borrow().as_ref().and_then(Decision::user).map(look)
     }
 
     /// Looks at the identity that variables show.
     pub fn with_identity<T>(&self, look: impl FnOnce(&Identity) -> T) -> Option<T> {
         if self.is_deciding() {
-            return self.pending.borrow().as_deref().map(look);
+            return self.pending.borrow().as_ref().map(|(identity, _)| look(identity));
         }
         self.last.borrow().as_ref().and_then(|decision| decision.identity.as_deref()).map(look)
     }
@@ -173,27 +184,44 @@ impl State {
         self.last.borrow().as_ref().map(look)
     }
 
-    /// Keeps a decision made before the access phase.
-    pub fn keep_early(&self, key: Option<Key>, decision: Decision) {
-        self.early.replace(key);
+    /// Keeps a decision, which the access phase has not made.
+    pub fn keep(&self, decision: Decision) {
         self.last.replace(Some(decision));
+    }
+
+    /// Examines a request, or remembers what the same examination found before the access phase.
+    pub fn examined(&self, key: Key, examine: impl FnOnce() -> Result<Examined, Denied>) -> Result<Examined, Denied> {
+        if let Some((known, examined)) = &*self.early.borrow()
+            && *known == key
+        {
+            return examined.clone();
+        }
+        let examined = examine();
+        self.early.replace(Some((key, examined.clone())));
+        examined
+    }
+
+    /// What was found out before the access phase, if it is of exactly this. Where nothing was, no key is made.
+    pub fn take_examined(&self, key: impl FnOnce() -> Key) -> Option<Result<Examined, Denied>> {
+        let (known, examined) = self.early.take()?;
+        (known == key()).then_some(examined)
+    }
+
+    /// Notes a panic in a variable.
+    pub fn fail(&self) {
+        self.failed.set(true);
+    }
+
+    /// Whether a variable could not be computed.
+    pub fn has_failed(&self) -> bool {
+        self.failed.get()
     }
 
     /// Keeps the decision of the access phase.
     pub fn settle(&self, decision: Decision) {
-        self.keep_early(None, decision);
+        self.early.take();
+        self.keep(decision);
         self.settled.set(true);
         self.stop_deciding();
-    }
-
-    /// Whether the last decision is an early one of exactly this. Without early decisions no key is made.
-    pub fn is_early(&self, key: impl FnOnce() -> Key) -> bool {
-        self.early.borrow().as_ref().is_some_and(|early| *early == key())
-    }
-
-    /// Takes the last decision out.
-    pub fn take(&self) -> Option<Decision> {
-        self.early.take();
-        self.last.take()
     }
 }

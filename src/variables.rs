@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use authz::{ClaimName, Identity};
+use authz::{ClaimName, Identity, Object, Verified};
 use nginx_sys::{
     NGX_HTTP_VAR_NOCACHEABLE, NGX_HTTP_VAR_PREFIX, NGX_OK, ngx_http_request_t, ngx_http_variable_value_t, ngx_int_t,
     ngx_str_t,
@@ -18,7 +18,7 @@ use crate::handler;
 use crate::state::State;
 
 /// What the names of the module's variables begin with.
-const OWN: &[u8] = b"jwt_user_scope_";
+pub const OWN: &[u8] = b"jwt_user_scope_";
 const CLAIM: &str = "jwt_user_scope_claim_";
 const HEADER: &str = "jwt_user_scope_header_";
 
@@ -57,11 +57,7 @@ unsafe extern "C" fn get_user(r: *mut ngx_http_request_t, v: *mut ngx_http_varia
     // SAFETY: nginx calls a getter with a request and the value to fill.
     unsafe {
         get(r, v, |state, show| {
-            if state.is_deciding() {
-                state.with_identity(|identity| identity.user().one().map(|user| show(user.into())));
-            } else {
-                state.with_last(|decision| decision.user().map(|user| show(user.into())));
-            }
+            state.with_user(|user| show(user.into()));
         })
     }
 }
@@ -88,10 +84,7 @@ unsafe extern "C" fn get_claim(
     data: usize,
 ) -> ngx_int_t {
     // SAFETY: as for `get_user`; the data of a prefix variable is its whole name.
-    unsafe {
-        let Some(name) = member_name(data, CLAIM) else { return NGX_OK as ngx_int_t };
-        get_of_identity(r, v, |identity| identity.token().claims().get_folded(name)?.into_shown())
-    }
+    unsafe { get_member(r, v, member_name(data, CLAIM), Verified::claims) }
 }
 
 unsafe extern "C" fn get_header(
@@ -100,10 +93,21 @@ unsafe extern "C" fn get_header(
     data: usize,
 ) -> ngx_int_t {
     // SAFETY: as for `get_claim`.
-    unsafe {
-        let Some(name) = member_name(data, HEADER) else { return NGX_OK as ngx_int_t };
-        get_of_identity(r, v, |identity| identity.token().header().get_folded(name)?.into_shown())
-    }
+    unsafe { get_member(r, v, member_name(data, HEADER), Verified::header) }
+}
+
+/// A member of a part of the token.
+///
+/// # Safety
+/// `r` is a request, `v` the value to fill.
+unsafe fn get_member(
+    r: *mut ngx_http_request_t,
+    v: *mut ngx_http_variable_value_t,
+    name: Option<&str>,
+    part: fn(&Verified) -> &Object,
+) -> ngx_int_t {
+    // SAFETY: the caller's duty.
+    unsafe { get_of_identity(r, v, |identity| part(identity.token()).get_folded(name?)?.into_shown()) }
 }
 
 /// A variable of `jwt_user_scope_set`; `data` is its [`ClaimName`].
@@ -115,7 +119,9 @@ pub unsafe extern "C" fn get_set(
     // SAFETY: as for `get_user`; the name was allocated with the configuration.
     unsafe {
         let claim = &*(data as *const ClaimName);
-        get_of_identity(r, v, |identity| claim.find(identity.token().claims())?.into_shown())
+        get(r, v, |state, show| {
+            state.with_identity(|identity| identity.shown(claim).map(|value| show(Cow::Borrowed(&*value))));
+        })
     }
 }
 
@@ -154,7 +160,7 @@ unsafe fn get(
     // SAFETY: the caller's duty.
     let (r, mut v) = unsafe { (Request::from_ptr(r), VariableValue::from_ptr(v)) };
     v.set_missing();
-    catch((), || {
+    let shown = catch(false, || {
         if let Some(state) = current(r) {
             look(state, &mut |value| {
                 // nginx writes variables into headers as they are.
@@ -163,7 +169,12 @@ unsafe fn get(
                 }
             });
         }
+        true
     });
+    // An empty value may pass for an answer: the access phase refuses what follows from it.
+    if !shown {
+        catch((), || _ = State::of(r.main()).map(State::fail));
+    }
     NGX_OK as ngx_int_t
 }
 

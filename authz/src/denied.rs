@@ -80,6 +80,23 @@ pub enum Challenge {
     InsufficientScope,
 }
 
+/// What the client is told. It groups more coarsely than the log: a caller who forges tokens learns nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// There is no token.
+    NotAuthenticated,
+    /// The token has expired.
+    TokenExpired,
+    /// The token is refused for any other reason.
+    InvalidToken,
+    /// The token is good, but not for this.
+    Forbidden,
+    /// The path is refused.
+    BadRequestPath,
+    /// Nothing can be said now.
+    ServiceUnavailable,
+}
+
 impl Denied {
     /// The result word, as `$jwt_user_scope_result` shows it.
     pub fn word(self) -> &'static str {
@@ -139,17 +156,16 @@ impl Denied {
         }
     }
 
-    /// What the client is told. It groups more coarsely than the log: a caller who forges tokens learns nothing.
-    /// Empty where nginx's own page is the answer.
-    pub fn detail(self) -> &'static str {
+    /// What the client is told; `None` where nginx's own page is the answer.
+    pub fn detail(self) -> Option<Detail> {
         match (self, self.status()) {
-            (Self::MissingToken, _) => "Not authenticated",
-            (Self::Expired, _) => "Token expired",
-            (_, 401) => "Invalid token",
-            (_, 403) => "Forbidden",
-            (_, 400) => "Bad request path",
-            (_, 503) => "Service unavailable",
-            _ => "",
+            (Self::MissingToken, _) => Some(Detail::NotAuthenticated),
+            (Self::Expired, _) => Some(Detail::TokenExpired),
+            (_, 401) => Some(Detail::InvalidToken),
+            (_, 403) => Some(Detail::Forbidden),
+            (_, 400) => Some(Detail::BadRequestPath),
+            (_, 503) => Some(Detail::ServiceUnavailable),
+            _ => None,
         }
     }
 

@@ -3,6 +3,8 @@
 //! A [`Policy`] is built once, from the configuration. [`decide`] takes it with plain bytes and a time, and answers with
 //! a [`Decision`]. No clock, logger or allocator of the caller is seen here, and nothing of nginx.
 
+use std::cell::RefCell;
+use std::ptr;
 use std::rc::Rc;
 
 use keys::KeysAtHand;
@@ -17,6 +19,7 @@ mod jwk;
 mod key;
 mod key_file;
 mod keys;
+mod location;
 mod path;
 mod pem;
 mod policy;
@@ -29,7 +32,7 @@ mod token;
 mod verify;
 
 pub use algorithm::{AlgorithmError, Algorithms};
-pub use denied::{Challenge, Denied};
+pub use denied::{Challenge, Denied, Detail};
 pub use encoding::Encoding;
 pub use guard::{Guard, Readings};
 pub use json::{Object, Value};
@@ -37,6 +40,7 @@ pub use jwk::{KeySetError, MAX_SET_BYTES, MAX_SET_KEYS};
 pub use key::{KeyLabel, MAX_TRIED};
 pub use key_file::KeyFileError;
 pub use keys::{KeySet, Keys};
+pub use location::{demands_slash, stops_at_line_end};
 pub use path::Path;
 pub use policy::{NoKeys, Policy, Rules, Scope};
 pub use public_key::KeyError;
@@ -67,8 +71,9 @@ pub struct Input<'a> {
 pub trait Conditions {
     /// Whether this token may reach any user's path.
     fn bypass(&mut self, identity: &Rc<Identity>) -> bool;
-    /// The refusal, if the location requires more than the token and its user.
-    fn requirement(&mut self, identity: &Rc<Identity>) -> Result<(), Denied>;
+    /// The refusal, if the location requires more than the token and its user. `matched` tells which member of an array
+    /// claim the user is.
+    fn requirement(&mut self, identity: &Rc<Identity>, matched: Option<usize>) -> Result<(), Denied>;
 }
 
 /// No condition.
@@ -77,7 +82,7 @@ impl Conditions for () {
         false
     }
 
-    fn requirement(&mut self, _: &Rc<Identity>) -> Result<(), Denied> {
+    fn requirement(&mut self, _: &Rc<Identity>, _: Option<usize>) -> Result<(), Denied> {
         Ok(())
     }
 }
@@ -109,17 +114,34 @@ impl Granted {
 pub struct Identity {
     token: Verified,
     user: User,
+    /// Claims that have been looked for, by the address of their name.
+    shown: RefCell<Vec<(*const ClaimName, Option<Rc<str>>)>>,
 }
 
 impl Identity {
+    /// A claim as a variable shows it; see [`Value::into_shown`]. Looked for once: `name` is told by its address, and must
+    /// live as long as the identity.
+    pub fn shown(&self, name: &ClaimName) -> Option<Rc<str>> {
+        let address = ptr::from_ref(name);
+        if let Some((_, shown)) = self.shown.borrow().iter().find(|(known, _)| *known == address) {
+            return shown.clone();
+        }
+        let shown = name.find(self.token.claims()).and_then(Value::into_shown).map(Rc::from);
+        self.shown.borrow_mut().push((address, shown.clone()));
+        shown
+    }
+
     /// The token.
     pub fn token(&self) -> &Verified {
         &self.token
     }
 
-    /// The user claim.
-    pub fn user(&self) -> &User {
-        &self.user
+    /// The user; of an array claim, the member that matched.
+    pub fn user(&self, matched: Option<usize>) -> Option<&str> {
+        match &self.user {
+            User::One(name) => Some(name),
+            User::AnyOf(names) => names.get(matched?).map(|name| &**name),
+        }
     }
 }
 
@@ -150,27 +172,53 @@ impl Decision {
 
     /// The verified user; of an array claim, the member that matched.
     pub fn user(&self) -> Option<&str> {
-        match self.identity.as_deref()?.user() {
-            User::One(name) => Some(name),
-            User::AnyOf(names) => names.get(self.matched?).map(|name| &**name),
-        }
+        self.identity.as_deref()?.user(self.matched)
     }
+}
+
+/// What can be said of a request before its user is compared. It depends on the policy, the time, and the input but for
+/// its user.
+#[derive(Clone, Debug)]
+pub enum Examined {
+    /// The token is good, and names somebody.
+    Identity(Rc<Identity>),
+    /// No token is asked for.
+    Preflight,
 }
 
 /// Decides on a request. `now` is in seconds since the epoch.
 pub fn decide(policy: &Policy, input: Input, now: u64, conditions: &mut impl Conditions) -> Decision {
-    if policy.scope == Scope::User && !policy.rules.any_path && !input.path.is_unambiguous() {
-        return Decision::without_identity(Err(Denied::AmbiguousPath));
+    conclude(policy, examine(policy, input, now), input.user, conditions)
+}
+
+/// The first part of [`decide`]: the path, the token and its claims.
+///
+/// # Errors
+/// The refusal.
+pub fn examine(policy: &Policy, input: Input, now: u64) -> Result<Examined, Denied> {
+    if policy.refuses_path(input.path) {
+        return Err(Denied::AmbiguousPath);
     }
     if policy.rules.preflight && input.preflight {
-        return Decision::without_identity(Ok(Granted::Preflight));
+        return Ok(Examined::Preflight);
     }
-    let identity = match authenticate(policy, &input, now) {
-        Ok(identity) => Rc::new(identity),
+    authenticate(policy, &input, now).map(|identity| Examined::Identity(Rc::new(identity)))
+}
+
+/// The second part of [`decide`]: the user and the conditions.
+pub fn conclude(
+    policy: &Policy,
+    examined: Result<Examined, Denied>,
+    user: &[u8],
+    conditions: &mut impl Conditions,
+) -> Decision {
+    let identity = match examined {
+        Ok(Examined::Identity(identity)) => identity,
+        Ok(Examined::Preflight) => return Decision::without_identity(Ok(Granted::Preflight)),
         Err(denied) => return Decision::without_identity(Err(denied)),
     };
-    let matched = identity.user.matching(input.user);
-    let outcome = authorize(policy, &identity, input.user, matched.is_some(), conditions);
+    let matched = identity.user.matching(user);
+    let outcome = authorize(policy, &identity, user, matched, conditions);
     let identity = (!matches!(outcome, Err(denied) if denied.status() == 401)).then_some(identity);
     Decision { outcome, identity, matched }
 }
@@ -195,7 +243,7 @@ fn authenticate(policy: &Policy, input: &Input, now: u64) -> Result<Identity, De
     let token = verify::verify(at_hand(policy, input), token)?;
     claims::check(&policy.rules, &token, now)?;
     let user = User::of(token.claims(), &policy.claim)?;
-    Ok(Identity { token, user })
+    Ok(Identity { token, user, shown: RefCell::default() })
 }
 
 /// Whether that user may reach the location: the user or the bypass, then what else is required.
@@ -203,17 +251,17 @@ fn authorize(
     policy: &Policy,
     identity: &Rc<Identity>,
     expected: &[u8],
-    matches: bool,
+    matched: Option<usize>,
     conditions: &mut impl Conditions,
 ) -> Result<Granted, Denied> {
     let granted = match policy.scope {
         Scope::Any => Granted::Ok,
         // No user's path, so not one that a bypass opens.
         Scope::User if expected.is_empty() => return Err(Denied::EmptyScope),
-        Scope::User if matches => Granted::Ok,
+        Scope::User if matched.is_some() => Granted::Ok,
         Scope::User if conditions.bypass(identity) => Granted::Bypassed,
         Scope::User => return Err(Denied::UserMismatch),
     };
-    conditions.requirement(identity)?;
+    conditions.requirement(identity, matched)?;
     Ok(granted)
 }

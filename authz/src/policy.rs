@@ -4,6 +4,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use crate::keys::Keys;
+use crate::path::Path;
 use crate::scope::ClaimName;
 
 /// What a token must be good for.
@@ -61,6 +62,11 @@ impl Policy {
     /// There is no key.
     pub fn new(scope: Scope, claim: ClaimName, keys: Rc<Keys>, rules: Rules) -> Result<Self, NoKeys> {
         if keys.is_empty() { Err(NoKeys) } else { Ok(Self { scope, claim, keys, rules }) }
+    }
+
+    /// Whether a user is compared here, and this path is not one that every backend reads as nginx does.
+    pub fn refuses_path(&self, path: Path) -> bool {
+        self.scope == Scope::User && !self.rules.any_path && !path.is_unambiguous()
     }
 
     /// What a token must be good for.

@@ -94,14 +94,6 @@ impl User {
         }
     }
 
-    /// The one user, if the claim is no array.
-    pub fn one(&self) -> Option<&str> {
-        match self {
-            Self::One(name) => Some(name),
-            Self::AnyOf(_) => None,
-        }
-    }
-
     /// Which name equals `expected`, byte for byte.
     pub fn matching(&self, expected: &[u8]) -> Option<usize> {
         let names = match self {

@@ -219,34 +219,35 @@ fn a_policy_has_a_key() {
 
 #[test]
 fn answers_group_as_the_contract_says() {
-    use authz::Challenge::{Bearer, InsufficientScope, InvalidToken, None};
+    use authz::Challenge::{Bearer, InsufficientScope, InvalidToken, None as No};
+    use authz::Detail;
     let rows = [
-        (Denied::MissingToken, "missing_token", 401, Bearer, "Not authenticated"),
-        (Denied::Expired, "expired", 401, InvalidToken, "Token expired"),
-        (Denied::Segments, "malformed_token", 401, InvalidToken, "Invalid token"),
-        (Denied::Encoding, "malformed_token", 401, InvalidToken, "Invalid token"),
-        (Denied::Header, "malformed_token", 401, InvalidToken, "Invalid token"),
-        (Denied::HeaderMember, "malformed_token", 401, InvalidToken, "Invalid token"),
-        (Denied::Critical, "malformed_token", 401, InvalidToken, "Invalid token"),
-        (Denied::Payload, "malformed_token", 401, InvalidToken, "Invalid token"),
-        (Denied::UnsupportedAlgorithm, "unsupported_algorithm", 401, InvalidToken, "Invalid token"),
-        (Denied::UnknownKey, "unknown_key", 401, InvalidToken, "Invalid token"),
-        (Denied::BadSignature, "bad_signature", 401, InvalidToken, "Invalid token"),
-        (Denied::NotYetValid, "not_yet_valid", 401, InvalidToken, "Invalid token"),
-        (Denied::BadType, "bad_type", 401, InvalidToken, "Invalid token"),
-        (Denied::ExpMissing, "bad_claim", 401, InvalidToken, "Invalid token"),
-        (Denied::UserInvalid, "bad_claim", 401, InvalidToken, "Invalid token"),
-        (Denied::TwoTokens, "malformed_token", 401, InvalidToken, "Invalid token"),
-        (Denied::LifetimeExceeded, "lifetime_exceeded", 401, InvalidToken, "Invalid token"),
-        (Denied::BadIssuer, "bad_issuer", 401, InvalidToken, "Invalid token"),
-        (Denied::BadAudience, "bad_audience", 401, InvalidToken, "Invalid token"),
-        (Denied::RequirementFailedToken, "requirement_failed", 401, InvalidToken, "Invalid token"),
-        (Denied::RequirementFailed, "requirement_failed", 403, InsufficientScope, "Forbidden"),
-        (Denied::UserMismatch, "user_mismatch", 403, InsufficientScope, "Forbidden"),
-        (Denied::EmptyScope, "empty_scope", 403, InsufficientScope, "Forbidden"),
-        (Denied::UncoveredPath, "uncovered_path", 403, None, "Forbidden"),
-        (Denied::AmbiguousPath, "ambiguous_path", 400, None, "Bad request path"),
-        (Denied::Internal, "internal_error", 500, None, ""),
+        (Denied::MissingToken, "missing_token", 401, Bearer, Some(Detail::NotAuthenticated)),
+        (Denied::Expired, "expired", 401, InvalidToken, Some(Detail::TokenExpired)),
+        (Denied::Segments, "malformed_token", 401, InvalidToken, Some(Detail::InvalidToken)),
+        (Denied::Encoding, "malformed_token", 401, InvalidToken, Some(Detail::InvalidToken)),
+        (Denied::Header, "malformed_token", 401, InvalidToken, Some(Detail::InvalidToken)),
+        (Denied::HeaderMember, "malformed_token", 401, InvalidToken, Some(Detail::InvalidToken)),
+        (Denied::Critical, "malformed_token", 401, InvalidToken, Some(Detail::InvalidToken)),
+        (Denied::Payload, "malformed_token", 401, InvalidToken, Some(Detail::InvalidToken)),
+        (Denied::UnsupportedAlgorithm, "unsupported_algorithm", 401, InvalidToken, Some(Detail::InvalidToken)),
+        (Denied::UnknownKey, "unknown_key", 401, InvalidToken, Some(Detail::InvalidToken)),
+        (Denied::BadSignature, "bad_signature", 401, InvalidToken, Some(Detail::InvalidToken)),
+        (Denied::NotYetValid, "not_yet_valid", 401, InvalidToken, Some(Detail::InvalidToken)),
+        (Denied::BadType, "bad_type", 401, InvalidToken, Some(Detail::InvalidToken)),
+        (Denied::ExpMissing, "bad_claim", 401, InvalidToken, Some(Detail::InvalidToken)),
+        (Denied::UserInvalid, "bad_claim", 401, InvalidToken, Some(Detail::InvalidToken)),
+        (Denied::TwoTokens, "malformed_token", 401, InvalidToken, Some(Detail::InvalidToken)),
+        (Denied::LifetimeExceeded, "lifetime_exceeded", 401, InvalidToken, Some(Detail::InvalidToken)),
+        (Denied::BadIssuer, "bad_issuer", 401, InvalidToken, Some(Detail::InvalidToken)),
+        (Denied::BadAudience, "bad_audience", 401, InvalidToken, Some(Detail::InvalidToken)),
+        (Denied::RequirementFailedToken, "requirement_failed", 401, InvalidToken, Some(Detail::InvalidToken)),
+        (Denied::RequirementFailed, "requirement_failed", 403, InsufficientScope, Some(Detail::Forbidden)),
+        (Denied::UserMismatch, "user_mismatch", 403, InsufficientScope, Some(Detail::Forbidden)),
+        (Denied::EmptyScope, "empty_scope", 403, InsufficientScope, Some(Detail::Forbidden)),
+        (Denied::UncoveredPath, "uncovered_path", 403, No, Some(Detail::Forbidden)),
+        (Denied::AmbiguousPath, "ambiguous_path", 400, No, Some(Detail::BadRequestPath)),
+        (Denied::Internal, "internal_error", 500, No, None),
     ];
     for (denied, word, status, challenge, detail) in rows {
         assert_eq!(
@@ -269,6 +270,7 @@ struct Told {
     bypass: bool,
     requirement: Option<Denied>,
     asked: Vec<&'static str>,
+    user: Option<String>,
 }
 
 impl Conditions for Told {
@@ -277,8 +279,9 @@ impl Conditions for Told {
         self.bypass
     }
 
-    fn requirement(&mut self, _: &Rc<Identity>) -> Result<(), Denied> {
+    fn requirement(&mut self, identity: &Rc<Identity>, matched: Option<usize>) -> Result<(), Denied> {
         self.asked.push("requirement");
+        self.user = identity.user(matched).map(Into::into);
         self.requirement.map_or(Ok(()), Err)
     }
 }
@@ -318,6 +321,16 @@ fn conditions_are_asked_when_their_turn_comes() {
         let shown = !matches!(outcome, Err(denied) if denied.status() == 401);
         assert_eq!(decision.user().is_some(), shown, "an identity is shown unless a 401 rule failed: {outcome:?}");
     }
+}
+
+#[test]
+fn a_requirement_sees_the_member_that_matched() {
+    let token = sign(HEADER, r#"{"uid":["A","B"],"exp":1000001}"#);
+    let mut told = Told { bypass: true, ..Told::default() };
+    ask_with(Rules::default(), input(&token, b"B"), &mut told);
+    assert_eq!(told.user.as_deref(), Some("B"));
+    ask_with(Rules::default(), input(&token, b"C"), &mut told);
+    assert_eq!(told.user, None);
 }
 
 #[test]

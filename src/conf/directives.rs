@@ -166,6 +166,13 @@ fn compile(cf: Conf, name: &ngx_str_t, value: &mut ngx_str_t) -> Result<Value, W
 }
 
 fn compile_all(cf: Conf, words: &mut [ngx_str_t]) -> Result<Vec<Value>, Wrong> {
+    if words.iter().any(|word| word.as_bytes().windows(2).any(|pair| pair[0] == b'$' && pair[1].is_ascii_digit())) {
+        return Err(format!(
+            "\"{}\" directive uses one of \"$1\" to \"$9\", which any later regex overwrites: use a named capture, such as \
+             \"(?<user_id>[^/]+)\"",
+            words[0]
+        ));
+    }
     let Some((name, values)) = words.split_first_mut() else { return Ok(Vec::new()) };
     values.iter_mut().map(|value| compile(cf, name, value)).collect()
 }
@@ -185,6 +192,7 @@ fn requirement(cf: Conf, words: &mut [ngx_str_t]) -> Result<Rc<Requirement>, Wro
     if values == 1 {
         return Err(format!("\"{}\" directive requires no value", words[0]));
     }
+    stands_alone(words)?;
     Ok(Rc::new(Requirement { values: compile_all(cf, &mut words[..values])?, unauthorized }))
 }
 
@@ -192,9 +200,12 @@ fn bypass(cf: Conf, words: &mut [ngx_str_t]) -> Result<Rc<[Value]>, Wrong> {
     if is_off(words) {
         return Ok(Rc::default());
     }
-    // A constant would open every user's path to every token.
-    if let Some(word) = words[1..].iter().find(|word| !has_variable(word)) {
-        return Err(invalid(words, word, "it must contain a variable"));
+    // What always holds would open every user's path to every token.
+    if let Some(word) = words[1..].iter().find(|word| !is_variables_only(word)) {
+        return Err(invalid(words, word, "it must be made of variables only"));
+    }
+    if let Some(word) = words[1..].iter().find(|word| names_the_token(word)) {
+        return Err(invalid(words, word, "every verified token has one: name a claim, or a \"map\" over one"));
     }
     compile_all(cf, words).map(Into::into)
 }
@@ -226,9 +237,13 @@ fn realm(words: &mut [ngx_str_t]) -> Result<Option<Rc<str>>, Wrong> {
 /// `jwt_user_scope_set $variable <claim>`
 fn set_variable(cf: Conf, words: &mut [ngx_str_t]) -> Result<(), Wrong> {
     let claim = claim_name(words, &words[2])?;
-    let [b'$', name @ ..] = words[1].as_bytes() else {
-        return Err(format!("invalid variable name \"{}\" in \"{}\" directive", words[1], words[0]));
+    let name = match words[1].as_bytes() {
+        [b'$', name @ ..] if is_name(name) && !name[0].is_ascii_digit() => name,
+        _ => return Err(format!("invalid variable name \"{}\" in \"{}\" directive", words[1], words[0])),
     };
+    if name.len() >= variables::OWN.len() && name[..variables::OWN.len()].eq_ignore_ascii_case(variables::OWN) {
+        return Err(format!("variable \"{}\" in \"{}\" directive is one of the module's own", words[1], words[0]));
+    }
     // nginx would let the last definition win where the first one allows it.
     let name = name.to_ascii_lowercase();
     if cf.defines_variable(&name) {
@@ -260,6 +275,35 @@ fn guard_templates(words: &mut [ngx_str_t]) -> Result<Option<Rc<Guard>>, Wrong> 
         add.map_err(|error| format!("template \"{word}\" in \"{}\" directive {error}", words[0]))?;
     }
     Ok(Some(Rc::new(guard)))
+}
+
+fn stands_alone(words: &[ngx_str_t]) -> Result<(), Wrong> {
+    match words[1..].iter().find(|word| word.as_bytes().eq_ignore_ascii_case(b"off")) {
+        Some(word) => Err(invalid(words, word, "\"off\" stands alone")),
+        None => Ok(()),
+    }
+}
+
+fn is_name(name: &[u8]) -> bool {
+    !name.is_empty() && name.iter().all(|&b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+/// Whether a value is empty when all its variables are.
+fn is_variables_only(word: &ngx_str_t) -> bool {
+    let mut parts = word.as_bytes().split(|&b| b == b'$');
+    let is_variable = |part: &[u8]| match part {
+        [b'{', name @ .., b'}'] => is_name(name),
+        name => is_name(name),
+    };
+    parts.next() == Some(b"") && word.len > 0 && parts.all(is_variable)
+}
+
+/// Whether a value uses a variable that every verified token fills.
+fn names_the_token(word: &ngx_str_t) -> bool {
+    let own: [&[u8]; 2] = [b"jwt_user_scope_user", b"jwt_user_scope_payload"];
+    word.as_bytes()
+        .split(|&b| matches!(b, b'$' | b'{' | b'}'))
+        .any(|part| own.iter().any(|name| part.eq_ignore_ascii_case(name)))
 }
 
 /// `jwt_user_scope_algorithms <alg> ...`
@@ -303,11 +347,6 @@ impl Settings {
 
 /// A value other than `on`, `any` and `off`: it must depend on the request, and not on what the last regex captured.
 fn compared_value(cf: Conf, words: &mut [ngx_str_t]) -> Result<Value, Wrong> {
-    let text = words[1].as_bytes();
-    if text.windows(2).any(|pair| pair[0] == b'$' && pair[1].is_ascii_digit()) {
-        let remedy = "any later regex overwrites \"$1\" to \"$9\": use a named capture, such as \"(?<user_id>[^/]+)\"";
-        return Err(invalid(words, &words[1], remedy));
-    }
     if !has_variable(&words[1]) {
         return Err(invalid(words, &words[1], "it must be \"on\", \"any\", \"off\" or contain a variable"));
     }

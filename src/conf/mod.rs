@@ -142,6 +142,8 @@ impl LocConf {
     /// # Errors
     /// It cannot be built: a secret is missing or unfit.
     pub fn merge(&mut self, cf: Conf, prev: &Self) -> Result<(), Failed> {
+        // An "if" or a "limit_except" block shares its location, which has been warned about.
+        let is_new = self.settings.check.is_some() || !cf.is_unnamed_block();
         self.settings.inherit(&prev.settings);
         let answers = Rc::new(self.settings.answers());
         let guard = self.settings.guard.clone().flatten();
@@ -155,7 +157,9 @@ impl LocConf {
         }
         let used = expected.map_or_else(Vec::new, |expected| cf.variables_of(expected));
         let captures: Vec<_> = used.iter().copied().filter(|index| self.captures.contains(index)).collect();
-        warnings::check(cf, scope, captures.len() == used.len(), &position);
+        if is_new {
+            warnings::check(cf, scope, &captures, captures.len() == used.len(), &position);
+        }
 
         let failed = |message| {
             log::conf_error(cf, format_args!("{message}"));

@@ -1,16 +1,13 @@
 //! Warnings about configurations that quietly undo the check.
 
-use authz::Scope;
+use authz::{Scope, demands_slash, stops_at_line_end};
 
 use crate::ffi::{Conf, Position};
 use crate::log;
 
-/// Looks at a location with a check in force. `captured`: the compared value is made of the location's own captures.
-pub fn check(cf: Conf, scope: Scope, captured: bool, position: &Position) {
-    // An "if" block or a "limit_except" shares the location that has been looked at.
-    if cf.is_unnamed_block() {
-        return;
-    }
+/// Looks at a location with a check in force. `captures` are those of its regex that it compares, and
+/// `captured` tells whether it compares nothing else.
+pub fn check(cf: Conf, scope: Scope, captures: &[usize], captured: bool, position: &Position) {
     let location = String::from_utf8_lossy(cf.location_name());
     let warn = |problem: &str, remedy: &str| {
         log::conf_warning(
@@ -34,44 +31,18 @@ pub fn check(cf: Conf, scope: Scope, captured: bool, position: &Position) {
         warn("with \"merge_slashes off\" an empty segment can stand before the user", "leave it on");
     }
     if let Some(regex) = cf.location_regex() {
-        if demands_slash(regex) {
+        let names: Vec<_> = captures.iter().map(|&index| cf.variable_name(index)).collect();
+        if demands_slash(regex, &names) {
             warn(
                 "the regex demands a slash after the user, so that the path without one is not checked here",
                 "end it with \"(?:/|$)\"",
             );
         }
-        if regex.ends_with(b"(.*)$") {
-            warn("\"(.*)$\" stops at a line end, which a path may hold encoded", "leave it out");
+        if stops_at_line_end(regex) {
+            warn(
+                "the end of the regex stops at a line end, which a path may hold encoded",
+                "leave \".*\" and \"$\" out",
+            );
         }
     }
-}
-
-/// Whether a regex wants a slash behind a named group, as `(?<user_id>[^/]+)/` does, and nothing optional about it.
-fn demands_slash(regex: &[u8]) -> bool {
-    let groups = regex.windows(3).enumerate().filter(|(_, open)| matches!(*open, b"(?<" | b"(?P" | b"(?'"));
-    groups.filter_map(|(start, _)| after_group(&regex[start + 1..])).any(|rest| {
-        let rest = rest.strip_prefix(b"\\").unwrap_or(rest);
-        matches!(rest, [b'/'] | [b'/', b'+' | b'(' | b')' | b'$' | b'.' | b'[' | b'\\', ..])
-            || matches!(rest, [b'/', b, ..] if b.is_ascii_alphanumeric())
-    })
-}
-
-/// What stands behind the group that has just been opened.
-fn after_group(regex: &[u8]) -> Option<&[u8]> {
-    let (mut depth, mut class) = (1, false);
-    let mut bytes = regex.iter().enumerate();
-    while let Some((i, b)) = bytes.next() {
-        match b {
-            b'\\' => _ = bytes.next(),
-            b'[' => class = true,
-            b']' => class = false,
-            b'(' if !class => depth += 1,
-            b')' if !class => depth -= 1,
-            _ => {}
-        }
-        if depth == 0 {
-            return regex.get(i + 1..);
-        }
-    }
-    None
 }

@@ -14,11 +14,12 @@ use nginx_sys::{
     ngx_conf_t, ngx_hash_key_t, ngx_http_add_variable, ngx_http_compile_complex_value,
     ngx_http_compile_complex_value_t, ngx_http_complex_value_t, ngx_http_conf_ctx_t, ngx_http_core_loc_conf_t,
     ngx_http_core_main_conf_t, ngx_http_core_srv_conf_t, ngx_http_get_variable_index, ngx_http_handler_pt,
-    ngx_http_regex_variable_t, ngx_int_t, ngx_palloc, ngx_parse_time, ngx_pcalloc, ngx_pool_cleanup_add, ngx_process,
-    ngx_str_t, ngx_uint_t,
+    ngx_http_regex_variable_t, ngx_http_variable_t, ngx_int_t, ngx_palloc, ngx_parse_time, ngx_pcalloc,
+    ngx_pool_cleanup_add, ngx_process, ngx_str_t, ngx_uint_t,
 };
 use ngx::log::{LOG_BUFFER_SIZE, write_fmt};
 
+use super::request::indexes_of;
 use super::{Getter, Handler, bytes, index_of_core_module, index_of_module, log_to, str_of};
 use crate::conf::{Expected, MainConf};
 
@@ -190,19 +191,20 @@ impl<'c> Conf<'c> {
 
     /// Indexes of the variables that a compared value uses.
     pub fn variables_of(self, expected: Expected) -> Vec<usize> {
-        let mut indexes = Vec::new();
         match expected {
-            Expected::Variable(index) => indexes.push(index),
-            // SAFETY: nginx ends the indexes of a compiled value with -1; null stands for none.
-            Expected::Value(value) => unsafe {
-                let mut index = value.as_ref().flushes;
-                while !index.is_null() && *index != ngx_uint_t::MAX {
-                    indexes.push(*index);
-                    index = index.add(1);
-                }
-            },
+            Expected::Variable(index) => vec![index],
+            // SAFETY: compiled by `compile`.
+            Expected::Value(value) => unsafe { indexes_of(value.as_ref()) }.collect(),
         }
-        indexes
+    }
+
+    /// The name of a variable.
+    pub fn variable_name(self, index: usize) -> &'c [u8] {
+        // SAFETY: the array of variables is there while the configuration is read; the names live as long as it.
+        unsafe {
+            let variables = (*self.core_main_conf()).variables.as_slice::<ngx_http_variable_t>();
+            variables.get(index).map_or(&[], |variable| bytes(variable.name.data, variable.name.len))
+        }
     }
 
     fn core_loc_conf(self) -> &'c ngx_http_core_loc_conf_t {

@@ -116,18 +116,6 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Evaluates the variables of a value, so that what their evaluation changes has changed.
-    pub fn evaluate_variables(self, value: NonNull<ngx_http_complex_value_t>) {
-        // SAFETY: nginx ends the indexes of a compiled value with -1; null stands for none.
-        unsafe {
-            let mut index = value.as_ref().flushes;
-            while !index.is_null() && *index != ngx_uint_t::MAX {
-                ngx_http_get_flushed_variable(self.r.as_ptr(), *index);
-                index = index.add(1);
-            }
-        }
-    }
-
     /// Copies variables as they are now. `None` when there is no memory.
     pub fn save_captures(self, indexes: &[usize]) -> Option<Captures> {
         // SAFETY: nginx gave the indexes when the configuration was read; the memory is the request's.
@@ -175,7 +163,7 @@ impl<'r> Request<'r> {
             for i in 0..headers.nelts {
                 // SAFETY: as above.
                 let header = unsafe { &*headers.elts.cast::<ngx_table_elt_t>().add(i) };
-                if self.bytes(&header.key).eq_ignore_ascii_case(name) {
+                if same_header(self.bytes(&header.key), name) {
                     return true;
                 }
             }
@@ -186,10 +174,37 @@ impl<'r> Request<'r> {
 
     /// A value with variables. `None` when nginx cannot compute it.
     pub fn evaluate(self, value: NonNull<ngx_http_complex_value_t>) -> Option<&'r [u8]> {
-        let mut text = ngx_str_t::empty();
-        // SAFETY: the value was compiled by `Conf::compile` and lives as long as the configuration.
-        let done = unsafe { ngx_http_complex_value(self.r.as_ptr(), value.as_ptr(), &mut text) };
-        (done == NGX_OK as ngx_int_t).then(|| self.bytes(&text))
+        self.evaluate_after(value, || true)
+    }
+
+    /// A value with variables, put together of what these are after `settle`. `None` when that says so, or nginx cannot
+    /// compute it.
+    ///
+    /// nginx measures a value before it copies it, and asks variables that are not cacheable anew in between. One that
+    /// changes others then (a `map` by a regex with named captures) would make it copy what it has not measured. So all
+    /// are evaluated first, and held while nginx puts them together.
+    pub fn evaluate_after(
+        self,
+        value: NonNull<ngx_http_complex_value_t>,
+        settle: impl FnOnce() -> bool,
+    ) -> Option<&'r [u8]> {
+        // SAFETY: the value was compiled by `Conf::compile` and lives as long as the configuration; nginx gave the indexes.
+        unsafe {
+            let indexes = indexes_of(value.as_ref());
+            for index in indexes.clone() {
+                ngx_http_get_flushed_variable(self.r.as_ptr(), index);
+            }
+            if !settle() {
+                return None;
+            }
+            let variables = self.get().variables;
+            let held: Vec<_> = indexes.filter(|&index| (*variables.add(index)).no_cacheable() == 1).collect();
+            held.iter().for_each(|&index| (*variables.add(index)).set_no_cacheable(0));
+            let mut text = ngx_str_t::empty();
+            let done = ngx_http_complex_value(self.r.as_ptr(), value.as_ptr(), &mut text);
+            held.iter().for_each(|&index| (*variables.add(index)).set_no_cacheable(1));
+            (done == NGX_OK as ngx_int_t).then(|| self.bytes(&text))
+        }
     }
 
     /// Indexes of the module's variables.
@@ -213,9 +228,25 @@ impl<'r> Request<'r> {
         unsafe { self.get().ctx.add(module) }
     }
 
+    /// Notes that the client has just sent the request. nginx forgets it with the contexts, at an internal redirect.
+    pub fn begin_first_pass(self) {
+        // SAFETY: the slot is ours; the mark is only compared with.
+        unsafe { *self.slot(index_of_module()) = first_pass() }
+    }
+
+    /// Whether nginx is still where the client's request has led it, without an internal redirect.
+    pub fn is_first_pass(self) -> bool {
+        // SAFETY: the slot is ours.
+        let slot = unsafe { *self.slot(index_of_module()) };
+        slot == first_pass() || self.context().is_some_and(|state| state.in_first_pass.get())
+    }
+
     pub fn context(self) -> Option<&'r State> {
-        // SAFETY: null, or what `set_context` put there.
-        unsafe { (*self.slot(index_of_module())).cast::<State>().as_ref() }
+        // SAFETY: null, the mark of the first pass, or what `set_context` put there.
+        unsafe {
+            let slot = *self.slot(index_of_module());
+            if slot == first_pass() { None } else { slot.cast::<State>().as_ref() }
+        }
     }
 
     pub fn set_context(self, state: &'r State) {
@@ -253,7 +284,9 @@ impl<'r> Request<'r> {
         unsafe {
             let cleanup = ngx_pool_cleanup_add(self.get().pool, mem::size_of::<Attached>()).as_mut()?;
             let attached = cleanup.data.cast::<Attached>();
-            attached.write(Attached { mark: attached, state: State::default() });
+            let state = State::default();
+            state.in_first_pass.set(self.is_first_pass());
+            attached.write(Attached { mark: attached, state });
             cleanup.handler = Some(drop_attached);
             Some(&(*attached).state)
         }
@@ -360,6 +393,31 @@ impl<'r> Request<'r> {
         // SAFETY: a request has a connection, and that a log.
         unsafe { log_to((*self.get().connection).log, level, message) }
     }
+}
+
+/// Whether a header has a name, to whoever takes `_` for `-` (CGI, WSGI).
+fn same_header(header: &[u8], name: &[u8]) -> bool {
+    let plain = |b: &u8| if *b == b'_' { b'-' } else { b.to_ascii_lowercase() };
+    header.len() == name.len() && header.iter().map(plain).eq(name.iter().copied())
+}
+
+/// Indexes of the variables of a compiled value. nginx ends them with -1; null stands for none.
+///
+/// # Safety
+/// The value was compiled by nginx.
+pub(super) unsafe fn indexes_of(value: &ngx_http_complex_value_t) -> impl Iterator<Item = usize> + Clone + use<> {
+    let first = value.flushes;
+    (0..).map_while(move |i| {
+        // SAFETY: the caller's duty; the iterator stops at the end mark.
+        let index = unsafe { first.as_ref().map(|_| *first.add(i)) };
+        index.filter(|&index| index != ngx_uint_t::MAX)
+    })
+}
+
+/// What stands for a state before there is one, in the first pass of a request.
+fn first_pass() -> *mut c_void {
+    static MARK: u8 = 0;
+    ptr::addr_of!(MARK).cast_mut().cast()
 }
 
 /// Variables as they were, in the request's memory.

@@ -184,7 +184,7 @@ fn nothing_is_said_against_a_token_while_its_key_may_come() {
         assert_eq!(ask(&policy, token, sets), (expected, false), "{what}");
     }
     let answer = (KeysUnavailable.word(), KeysUnavailable.status(), KeysUnavailable.detail());
-    assert_eq!(answer, ("keys_unavailable", 503, "Service unavailable"));
+    assert_eq!(answer, ("keys_unavailable", 503, Some(authz::Detail::ServiceUnavailable)));
     assert_eq!(KeysUnavailable.challenge(), authz::Challenge::None);
 }
 
