@@ -14,10 +14,11 @@ fn auth_delay_delays_the_401_and_nothing_else() {
     };
     let (refused, time) = timed(get("/?user=alice"));
     expect("delayed", "missing_token", &refused);
-    assert!(time >= Duration::from_millis(400), "{time:?}");
+    // nginx counts from its cached time, which may be some milliseconds old.
+    assert!(time >= Duration::from_millis(380), "{time:?}");
     let (passed, time) = timed(get("/?user=alice").token(&uid("alice")));
     expect("passed", "ok", &passed);
-    assert!(time < Duration::from_millis(400), "{time:?}");
+    assert!(time < Duration::from_millis(380), "{time:?}");
 }
 
 #[test]

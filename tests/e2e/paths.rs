@@ -158,7 +158,7 @@ fn of_ordinary_applications_pass() {
             b"/api/users/A/%7E%41%2d",
             b"/api/users/A/v1.2.3/file.tar.gz",
             b"/api/users/A/.hidden",
-            b"/api/users/A/...",
+            b"/api/users/A/...x",
             b"/api/users/A/..a",
             b"/api/users/A/a..",
             b"/api/users/A/a..b/.c./d.",

@@ -12,11 +12,11 @@ pub fn assert_refused(name: &str, word: &str, response: &Response) {
     assert_eq!(response.all("Content-Length"), [body.len().to_string()], "length for {name}");
 }
 
-/// The same, and `$jwt_user_scope_result` as `scoped_server` shows it. `ok` and `unchecked` are a 200 without a
-/// challenge; where nothing was checked, there is no result.
+/// The same, and `$jwt_user_scope_result` as `scoped_server` shows it. What was let through is a 200 without a challenge;
+/// where nothing was checked (`unchecked`), there is no result.
 pub fn expect(name: &str, word: &str, response: &Response) {
     match word {
-        "ok" | "unchecked" => {
+        "ok" | "bypassed" | "preflight" | "unchecked" => {
             assert_eq!(response.status, 200, "status for {name}: {response:?}");
             assert_eq!(response.challenge(), None, "challenge for {name}");
         }
@@ -31,10 +31,17 @@ fn answer(word: &str) -> (u16, &'static str) {
     match word {
         "missing_token" => (401, r#"{"detail":"Not authenticated"}"#),
         "expired" => (401, r#"{"detail":"Token expired"}"#),
-        "malformed_token" | "unsupported_algorithm" | "bad_signature" | "not_yet_valid" | "bad_type" | "bad_claim" => {
-            (401, r#"{"detail":"Invalid token"}"#)
-        }
-        "user_mismatch" | "empty_scope" => (403, r#"{"detail":"Forbidden"}"#),
+        "malformed_token"
+        | "unsupported_algorithm"
+        | "bad_signature"
+        | "not_yet_valid"
+        | "lifetime_exceeded"
+        | "bad_issuer"
+        | "bad_audience"
+        | "bad_type"
+        | "bad_claim" => (401, r#"{"detail":"Invalid token"}"#),
+        // With `error=403`, the default.
+        "user_mismatch" | "empty_scope" | "requirement_failed" => (403, r#"{"detail":"Forbidden"}"#),
         "ambiguous_path" => (400, r#"{"detail":"Bad request path"}"#),
         _ => panic!("{word} is no refusal"),
     }
@@ -44,7 +51,7 @@ fn assert_challenge(name: &str, word: &str, response: &Response) {
     let challenges = response.all("WWW-Authenticate");
     match word {
         "missing_token" => assert_eq!(challenges, ["Bearer"], "challenge for {name}"),
-        "user_mismatch" | "empty_scope" => {
+        "user_mismatch" | "empty_scope" | "requirement_failed" => {
             assert_eq!(challenges, [r#"Bearer error="insufficient_scope""#], "challenge for {name}");
         }
         "ambiguous_path" => assert!(challenges.is_empty(), "challenge for {name}: {challenges:?}"),

@@ -81,9 +81,7 @@ impl Client {
 
     /// The answer to a request of this method; the bytes of a following answer stay for the next call.
     pub fn receive(&mut self, method: &str) -> Response {
-        let end = self.read_until(b"\r\n\r\n");
-        let head: Vec<u8> = self.unread.drain(..end).collect();
-        let mut response = Response::parse(&String::from_utf8_lossy(&head));
+        let mut response = self.head();
         if method == "HEAD" || response.status < 200 || matches!(response.status, 204 | 304) {
             return response;
         }
@@ -98,6 +96,13 @@ impl Client {
         response
     }
 
+    /// Status and headers of an answer whose body is read as it comes.
+    pub fn head(&mut self) -> Response {
+        let end = self.read_until(b"\r\n\r\n");
+        let head: Vec<u8> = self.unread.drain(..end).collect();
+        Response::parse(&String::from_utf8_lossy(&head))
+    }
+
     /// Everything up to the end of the connection.
     pub fn rest(&mut self) -> Vec<u8> {
         self.stream.read_to_end(&mut self.unread).expect("nginx closes the connection");
@@ -107,18 +112,25 @@ impl Client {
     fn chunks(&mut self) -> Vec<u8> {
         let mut body = Vec::new();
         loop {
-            let end = self.read_until(b"\r\n");
-            let line: Vec<u8> = self.unread.drain(..end).collect();
-            let size = usize::from_str_radix(String::from_utf8_lossy(&line).trim(), 16).expect("a chunk size");
-            body.extend(self.take(size));
-            self.take(2);
-            if size == 0 {
-                return body;
+            match self.chunk() {
+                chunk if chunk.is_empty() => return body,
+                chunk => body.extend(chunk),
             }
         }
     }
 
-    fn take(&mut self, length: usize) -> Vec<u8> {
+    /// The next chunk of a chunked body; empty at its end.
+    pub fn chunk(&mut self) -> Vec<u8> {
+        let end = self.read_until(b"\r\n");
+        let line: Vec<u8> = self.unread.drain(..end).collect();
+        let size = usize::from_str_radix(String::from_utf8_lossy(&line).trim(), 16).expect("a chunk size");
+        let chunk = self.take(size);
+        self.take(2);
+        chunk
+    }
+
+    /// So many bytes, whatever they are.
+    pub fn take(&mut self, length: usize) -> Vec<u8> {
         while self.unread.len() < length {
             self.read_some();
         }

@@ -2,10 +2,10 @@
 
 use super::client::Response;
 use super::nginx::Nginx;
-use h2::client::SendRequest;
-use std::path::Path;
+use h2::client::{ResponseFuture, SendRequest};
 use std::time::Duration;
 use tokio::net::UnixStream;
+use tokio::task::JoinHandle;
 
 pub struct Http2Request<'a> {
     pub method: &'a str,
@@ -13,33 +13,64 @@ pub struct Http2Request<'a> {
     pub authorization: Option<&'a [u8]>,
 }
 
+type Sender = SendRequest<&'static [u8]>;
+
 /// The answers to these requests, asked one after another on one connection.
 pub fn over_http2(nginx: &Nginx, requests: &[Http2Request]) -> Vec<Response> {
+    run(async {
+        let (mut sender, connection) = connect(nginx).await?;
+        let mut responses = Vec::new();
+        for request in requests {
+            responses.push(receive(send(&mut sender, request)?).await?);
+        }
+        drop(sender);
+        connection.await.expect("no panic in the client")?;
+        Ok(responses)
+    })
+}
+
+/// The answers to these requests, all of them sent on one connection before the first answer is read. nginx must allow
+/// that many (`http2_max_concurrent_streams`).
+pub fn over_http2_at_once(nginx: &Nginx, requests: &[Http2Request]) -> Vec<Response> {
+    run(async {
+        let (mut sender, connection) = connect(nginx).await?;
+        let mut pending = Vec::new();
+        for request in requests {
+            sender = sender.ready().await?;
+            pending.push(send(&mut sender, request)?);
+        }
+        let mut responses = Vec::new();
+        for response in pending {
+            responses.push(receive(response).await?);
+        }
+        drop(sender);
+        connection.await.expect("no panic in the client")?;
+        Ok(responses)
+    })
+}
+
+fn run<T>(work: impl Future<Output = Result<T, h2::Error>>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let answers = async { tokio::time::timeout(Duration::from_secs(10), ask(&nginx.path("h2.sock"), requests)).await };
-    runtime.block_on(answers).expect("answers within 10 s").expect("HTTP/2 without an error")
+    let in_time = async { tokio::time::timeout(Duration::from_secs(10), work).await };
+    runtime.block_on(in_time).expect("answers within 10 s").expect("HTTP/2 without an error")
 }
 
-async fn ask(socket: &Path, requests: &[Http2Request<'_>]) -> Result<Vec<Response>, h2::Error> {
-    let stream = UnixStream::connect(socket).await.expect("nginx listens on h2.sock");
-    let (mut sender, connection) = h2::client::Builder::new().handshake(stream).await?;
-    let connection = tokio::spawn(connection);
-    let mut responses = Vec::new();
-    for request in requests {
-        responses.push(one(&mut sender, request).await?);
-    }
-    drop(sender);
-    connection.await.expect("no panic in the client")?;
-    Ok(responses)
+async fn connect(nginx: &Nginx) -> Result<(Sender, JoinHandle<Result<(), h2::Error>>), h2::Error> {
+    let stream = UnixStream::connect(nginx.path("h2.sock")).await.expect("nginx listens on h2.sock");
+    let (sender, connection) = h2::client::Builder::new().handshake(stream).await?;
+    Ok((sender, tokio::spawn(connection)))
 }
 
-async fn one(sender: &mut SendRequest<&'static [u8]>, request: &Http2Request<'_>) -> Result<Response, h2::Error> {
+fn send(sender: &mut Sender, request: &Http2Request) -> Result<ResponseFuture, h2::Error> {
     let uri = format!("http://localhost{}", request.path);
     let mut builder = http::Request::builder().method(request.method).uri(uri);
     if let Some(value) = request.authorization {
         builder = builder.header("authorization", http::HeaderValue::from_bytes(value).expect("a header value"));
     }
-    let (response, _) = sender.send_request(builder.body(()).expect("a request"), true)?;
+    Ok(sender.send_request(builder.body(()).expect("a request"), true)?.0)
+}
+
+async fn receive(response: ResponseFuture) -> Result<Response, h2::Error> {
     let (head, mut stream) = response.await?.into_parts();
     let mut body = Vec::new();
     while let Some(data) = stream.data().await {

@@ -1,5 +1,6 @@
 //! What every test needs: a real nginx, a client that sends exact bytes, tokens, a backend that remembers.
 
+mod access_log;
 mod answer;
 mod backend;
 mod client;
@@ -8,10 +9,11 @@ mod nginx;
 mod setup;
 mod token;
 
+pub use access_log::logged;
 pub use answer::{assert_refused, expect};
 pub use backend::Backend;
-pub use client::{Client, Request, get, request};
-pub use http2::{Http2Request, over_http2};
+pub use client::{Client, Request, Response, get, request};
+pub use http2::{Http2Request, over_http2, over_http2_at_once};
 pub use nginx::{Nginx, children_of};
 pub use setup::{ConfigCheck, Setup, scoped_server};
 pub use token::{EXP, HEADER, SECRET, b64, claims, now, sign, sign_hs512, token, uid};

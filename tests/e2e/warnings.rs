@@ -1,0 +1,131 @@
+//! `nginx -t` accepts, and warns about, configurations that quietly undo the check.
+
+use crate::common::*;
+
+fn check(server: &str) -> ConfigCheck {
+    let check = Setup::new()
+        .check(&format!("map $uri $owner {{ default $uri; }}\nserver {{ listen unix:nginx.sock;\n{server}\n}}"));
+    assert!(check.accepted, "{server}: {}", check.stderr);
+    check
+}
+
+/// The lines of `server`, the one with the check marked `# here`, are warned about in these words, once.
+fn assert_warned(server: &str, says: &str) {
+    let check = check(server);
+    let warnings: Vec<_> = check.stderr.lines().filter(|line| line.contains("[warn]")).collect();
+    let [warning] = &warnings[..] else { panic!("not one warning for {server}: {}", check.stderr) };
+    for part in ["\"jwt_user_scope\"", says, &check.here] {
+        assert!(warning.contains(part), "no {part} for {server} in {warning}");
+    }
+}
+
+fn assert_quiet(server: &str) {
+    let check = check(server);
+    assert!(!check.stderr.contains("[warn]"), "{server}: {}", check.stderr);
+}
+
+#[test]
+fn satisfy_any_is_warned_about() {
+    let location =
+        |satisfy: &str| format!("location / {{ {satisfy} allow 10.0.0.1; deny all;\njwt_user_scope any; # here\n}}");
+    assert_warned(&location("satisfy any;"), "satisfy any");
+    assert_quiet(&location("satisfy all;"));
+    assert_quiet(&location(""));
+    assert_quiet("location / { satisfy any; jwt_user_scope off; }");
+}
+
+#[test]
+fn a_value_that_the_location_did_not_capture_is_warned_about() {
+    let regex = r"^/users/(?<user_id>[^/]+)(?:/|$)";
+    assert_warned("location / {\njwt_user_scope $owner; # here\n}", "capture");
+    assert_warned("location / {\njwt_user_scope $arg_user; # here\n}", "capture");
+    assert_warned(&format!("location ~ {regex} {{\njwt_user_scope $user_id:$owner; # here\n}}"), "capture");
+    assert_warned(
+        &format!(
+            "location ~ {regex} {{ proxy_pass http://unix:echo.sock; }} location @named {{\njwt_user_scope on; # here\n}}"
+        ),
+        "capture",
+    );
+    assert_quiet(&format!("location ~ {regex} {{ jwt_user_scope on; }}"));
+    assert_quiet(&format!("location ~ {regex} {{ jwt_user_scope on; location ~ txt$ {{ }} }}"));
+    assert_quiet("location / { jwt_user_scope any; }");
+    // A check on a server is a default for its locations: each of them is looked at.
+    assert_quiet(&format!("jwt_user_scope on; location ~ {regex} {{ }}"));
+}
+
+#[test]
+fn unmerged_slashes_are_warned_about() {
+    let server = |merge: &str| {
+        format!("merge_slashes {merge};\nlocation ~ ^/users/(?<user_id>[^/]+)(?:/|$) {{\njwt_user_scope on; # here\n}}")
+    };
+    assert_warned(&server("off"), "merge_slashes");
+    assert_quiet(&server("on"));
+    assert_quiet("merge_slashes off;\nlocation / { jwt_user_scope any; }");
+}
+
+#[test]
+fn a_slash_that_the_regex_demands_is_warned_about() {
+    let location = |regex: &str| format!("location ~ {regex} {{\njwt_user_scope on; # here\n}}");
+    for regex in [
+        "^/users/(?<user_id>[^/]+)/",
+        r"^/users/(?<user_id>[^/]+)\/",
+        "^/users/(?<user_id>[^/]+)/.*",
+        "^/users/(?<user_id>[^/]+)/profile",
+        "^/users/(?<user_id>[^/]+)/(?<rest>.+)",
+        "^/users/(?<user_id>[^/]+)/$",
+        "^/users/(?P<user_id>[^/]+)/",
+    ] {
+        assert_warned(&location(regex), "slash");
+    }
+    for regex in [
+        "^/users/(?<user_id>[^/]+)(?:/|$)",
+        "^/users/(?<user_id>[^/]+)(/|$)",
+        "^/users/(?<user_id>[^/]+)/?$",
+        "^/users/(?<user_id>[^/]+)/?",
+        "^/users/(?<user_id>[^/]+)$",
+        "^/users/(?<user_id>[^/]+)",
+    ] {
+        assert_quiet(&location(regex));
+    }
+}
+
+/// The path without it names no user at all.
+#[test]
+fn a_slash_between_two_parts_of_the_user_is_none() {
+    assert_quiet(r"location ~ ^/(?<tenant>\w+)/(?<name>\w+)$ { jwt_user_scope $tenant:$name; }");
+}
+
+#[test]
+fn a_regex_that_stops_at_a_line_end_is_warned_about() {
+    assert_warned("location ~ ^/users/(?<user_id>[^/]+)(?:/|$)(.*)$ {\njwt_user_scope on; # here\n}", "line end");
+    assert_quiet("location ~ ^/users/(?<user_id>[^/]+)(?:/|$) { jwt_user_scope on; }");
+}
+
+/// Blocks without a location of their own repeat nothing.
+#[test]
+fn a_location_is_warned_about_once() {
+    assert_warned(
+        "location / {
+            satisfy any; deny all;
+            if ($uri) { set $x 1; }
+            limit_except GET { allow all; }
+            \njwt_user_scope any; # here
+        }",
+        "satisfy any",
+    );
+}
+
+/// Where each is placed, its own line is named.
+#[test]
+fn every_location_is_looked_at() {
+    let check = check(
+        "jwt_user_scope any;
+        location /a { satisfy any; deny all; }
+        location /b { satisfy any; deny all; location /b/c { satisfy all; } }
+        location /d { satisfy all; }",
+    );
+    assert_eq!(check.stderr.matches("[warn]").count(), 2, "{}", check.stderr);
+    for location in ["location \"/a\"", "location \"/b\""] {
+        assert!(check.stderr.contains(location), "no {location} in {}", check.stderr);
+    }
+}
