@@ -2,7 +2,7 @@
 //!
 //! It judges before the access phase. Where only the access phase can tell, it looks at the decision afterwards.
 
-use authz::{Decision, Denied, Granted, Readings, Scope};
+use authz::{Decision, Denied, Granted, Readings};
 use nginx_sys::ngx_int_t;
 
 use crate::conf::{Guarded, LocConf};
@@ -30,17 +30,18 @@ enum Cover {
 /// The handler of the preaccess phase.
 pub fn before_access(r: Request) -> ngx_int_t {
     let Some(guarded) = LocConf::guarded(r) else { return DECLINED };
+    if r.is_subrequest() || State::find(r).is_some_and(|state| state.judged.get()) {
+        return DECLINED;
+    }
     let path = r.path();
-    // What the client sent is judged in the pass that it began: the page of an `error_page` is not the client's request.
-    let raw = if r.is_first_pass() { path.raw } else { b"/" };
+    // The page of an `error_page` is not the client's request, but a named location forwards that as it was sent.
+    let raw = if r.is_first_pass() || !path.rewritten { path.raw } else { b"/" };
     let readings = guarded.guard.judge(raw, path.rewritten.then_some(path.uri));
-    if r.is_subrequest() || readings == Readings::NotUnder {
+    if readings == Readings::NotUnder {
         return DECLINED;
     }
     let Some(state) = State::of(r) else { return INTERNAL_ERROR };
-    if state.judged.replace(true) {
-        return DECLINED;
-    }
+    state.judged.set(true);
     match cover(r, state, &readings) {
         Cover::Covered => DECLINED,
         Cover::Awaited(awaited) => {
@@ -73,8 +74,7 @@ pub fn after_access(r: Request) -> ngx_int_t {
 }
 
 fn cover(r: Request, state: &State, readings: &Readings) -> Cover {
-    let compared_here = LocConf::active(r).filter(|active| active.policy.scope() == Scope::User);
-    let Some((active, expected)) = compared_here.and_then(|active| Some((active, active.expected?))) else {
+    let Some((active, expected)) = LocConf::active(r).and_then(|active| Some((active, active.expected?))) else {
         return Cover::Uncovered;
     };
     let enforced = !active.answers.report;

@@ -40,7 +40,7 @@ pub use jwk::{KeySetError, MAX_SET_BYTES, MAX_SET_KEYS};
 pub use key::{KeyLabel, MAX_TRIED};
 pub use key_file::KeyFileError;
 pub use keys::{KeySet, Keys};
-pub use location::{demands_slash, stops_at_line_end};
+pub use location::{demands_slash, is_unanchored, stops_at_line_end, takes_part_of_segment};
 pub use path::Path;
 pub use policy::{NoKeys, Policy, Rules, Scope};
 pub use public_key::KeyError;

@@ -10,6 +10,23 @@ pub fn demands_slash(regex: &[u8], names: &[&[u8]]) -> bool {
     behind.is_some_and(|rest| !matches!(rest.first(), Some(b'?' | b'*' | b'{' | b'|')))
 }
 
+/// Whether a regex ends with the compared group, though that may take a part of a segment only: `^/users/(?<user_id>\w+)`
+/// finds user A in `/users/A.B`.
+pub fn takes_part_of_segment(regex: &[u8], names: &[&[u8]]) -> bool {
+    let groups = (0..regex.len()).filter_map(|start| after_name(&regex[start..], names));
+    let Some(group) = groups.last() else { return false };
+    let whole: [&[u8]; 2] = [b"[^/]+)", b"[^/]*)"];
+    after_group(group) == Some(b"") && !whole.contains(&group)
+}
+
+/// Whether a regex with a compared group may find its path behind another one.
+pub fn is_unanchored(regex: &[u8], names: &[&[u8]]) -> bool {
+    (0..regex.len()).any(|start| after_name(&regex[start..], names).is_some())
+        && !regex.starts_with(b"^")
+        && !regex.starts_with(b"\\A")
+        && !regex.starts_with(b"(?")
+}
+
 /// Whether a regex ends with something that stops at a line end, which a path may hold encoded: `(.*)$`.
 pub fn stops_at_line_end(regex: &[u8]) -> bool {
     let Some(mut rest) = regex.strip_suffix(b"$") else { return false };
@@ -81,6 +98,25 @@ mod tests {
         let two: &[&[u8]] = &[b"tenant", b"name"];
         assert!(!demands_slash(b"^/(?<tenant>\\w+)/(?<name>\\w+)$", two), "a slash between two parts of the user");
         assert!(demands_slash(b"^/(?<tenant>\\w+)/(?<name>\\w+)/", two));
+    }
+
+    #[test]
+    fn finds_groups_that_take_a_part() {
+        for regex in [&b"^/u/(?<user_id>\\w+)"[..], b"^/u/(?<user_id>[a-z]+)", b"^/u/(?<user_id>.+)"] {
+            assert!(takes_part_of_segment(regex, &[b"user_id"]), "{}", regex.escape_ascii());
+        }
+        for regex in [&b"^/u/(?<user_id>[^/]+)"[..], b"^/u/(?<user_id>\\w+)(?:/|$)", b"^/u/(?<user_id>\\w+)$", b"^/u/"]
+        {
+            assert!(!takes_part_of_segment(regex, &[b"user_id"]), "{}", regex.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn finds_missing_anchors() {
+        let is_unanchored = |regex| is_unanchored(regex, &[b"user_id"]);
+        assert!(is_unanchored(b"/users/(?<user_id>\\d+)/"));
+        assert!(!is_unanchored(b"^/users/(?<user_id>\\d+)/") && !is_unanchored(b"\\A/u/(?<user_id>\\d+)/"));
+        assert!(!is_unanchored(b"txt$"), "no user is captured here");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Warnings about configurations that quietly undo the check.
 
-use authz::{Scope, demands_slash, stops_at_line_end};
+use authz::{Scope, demands_slash, is_unanchored, stops_at_line_end, takes_part_of_segment};
 
 use crate::ffi::{Conf, Position};
 use crate::log;
@@ -37,6 +37,15 @@ pub fn check(cf: Conf, scope: Scope, captures: &[usize], captured: bool, positio
                 "the regex demands a slash after the user, so that the path without one is not checked here",
                 "end it with \"(?:/|$)\"",
             );
+        }
+        if takes_part_of_segment(regex, &names) {
+            warn(
+                "the regex may take a part of a segment for the user, and so another user's path for this one's",
+                "end it with \"(?:/|$)\"",
+            );
+        }
+        if is_unanchored(regex, &names) {
+            warn("the regex finds its path behind another one, too", "begin it with \"^\"");
         }
         if stops_at_line_end(regex) {
             warn(

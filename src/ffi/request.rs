@@ -238,7 +238,10 @@ impl<'r> Request<'r> {
     pub fn is_first_pass(self) -> bool {
         // SAFETY: the slot is ours.
         let slot = unsafe { *self.slot(index_of_module()) };
-        slot == first_pass() || self.context().is_some_and(|state| state.in_first_pass.get())
+        // A module before ours may have ended the phase that sets the mark.
+        slot == first_pass()
+            || self.get().internal() == 0
+            || self.context().is_some_and(|state| state.in_first_pass.get())
     }
 
     pub fn context(self) -> Option<&'r State> {
