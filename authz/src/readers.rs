@@ -1,14 +1,14 @@
 //! What a path may become in the hands of some backend.
 //!
 //! Routers, proxies and file systems disagree on what to decode, cut, merge and resolve, and in which order. Each habit
-//! is a step here, and [`Variants`] takes them all in every order, so that whatever a backend makes of a path is among
-//! the results.
+//! is a step here, and [`Variants`] takes them all in every order, so that whatever a backend of any of these habits
+//! makes of a path is among the results.
 
 use std::collections::HashSet;
 
-/// Bytes that may be spent on the variants of one path, beyond [`PER_BYTE`] of its own length. A path of fifty bytes has
-/// room for ninety variants, and ordinary ones, however encoded, have a dozen. What needs more is an attack, and it must
-/// not keep a worker busy.
+/// Bytes that may be spent on the variants of one path, beyond [`PER_BYTE`] of its own length. A path of fifty bytes
+/// has room for ninety variants, and ordinary ones, however encoded, have a dozen. What needs more is an attack, and it
+/// must not keep a worker busy.
 const BUDGET: usize = 4 * 1024;
 
 /// Long and merely encoded paths have few variants, which must find room.
@@ -19,7 +19,7 @@ type Step = fn(&[u8]) -> Option<Vec<u8>>;
 
 /// Steps that any backend may take at any time: habits of servers in use, or of their predecessors. Each is the least
 /// that somebody does, since what is done in one step is not tried apart.
-const STEPS: [Step; 19] = [
+const STEPS: [Step; 22] = [
     |path| cut(path, b'#'),
     |path| cut(path, b'?'),
     |path| cut(path, 0),
@@ -29,17 +29,21 @@ const STEPS: [Step; 19] = [
     // WHATWG URLs, Windows.
     |path| replace(path, b'\\', b'/'),
     merge_slashes,
-    |path| resolve_dots(path, true),
+    |path| resolve_dots(path, Back::Always),
     // Python's pathlib.
-    |path| resolve_dots(path, false),
+    |path| resolve_dots(path, Back::Never),
+    // Rust's url crate.
+    |path| resolve_dots(path, Back::NotOverDrives),
     // The WHATWG parser sees dots through their escapes, and leaves every other escape alone.
     |path| decode(path, |b| b == b'.'),
-    // Spring's AntPathMatcher before 4.3; Windows, at the end.
+    // Spring's AntPathMatcher before 4.3; Windows, which ignores spaces and dots at the end of a name.
     |path| each_segment(path, |segment| segment.trim_ascii_start()),
     |path| each_segment(path, |segment| segment.trim_ascii_end()),
+    |path| each_segment(path, trim_spaces),
     |path| each_segment(path, trim_dots),
-    // WHATWG URLs lose these; lenient decoders lose all that is no text.
+    // WHATWG URLs lose the first anywhere, and more at the end; lenient decoders lose all that is no text.
     |path| drop_bytes(path, |b| matches!(b, b'\t' | b'\n' | b'\r')),
+    |path| trim_end(path, |&b| b <= b' '),
     |path| drop_bytes(path, |b| b.is_ascii_control()),
     drop_non_text,
     // Before it was repaired, IIS.
@@ -201,17 +205,29 @@ fn merge_slashes(path: &[u8]) -> Option<Vec<u8>> {
     (merged.len() < path.len()).then_some(merged)
 }
 
-/// Takes out `.`, and `..` with what it goes back over if it is told so. Above the root is the root.
-fn resolve_dots(path: &[u8], back: bool) -> Option<Vec<u8>> {
-    let is_dots = |segment: &[u8]| segment == b"." || (back && segment == b"..");
+/// Where `..` goes back over the segment before it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Back {
+    Always,
+    Never,
+    /// Not over what looks like the letter of a drive.
+    NotOverDrives,
+}
+
+/// Takes out `.`, and `..` with what it goes back over. Above the root is the root.
+fn resolve_dots(path: &[u8], back: Back) -> Option<Vec<u8>> {
+    let is_dots = |segment: &[u8]| segment == b"." || (segment == b".." && back != Back::Never);
     if !segments(path).any(is_dots) {
         return None;
     }
+    let is_left = |segment: &mut &[u8]| {
+        back == Back::NotOverDrives && matches!(segment, [letter, b':' | b'|'] if letter.is_ascii_alphabetic())
+    };
     let mut kept: Vec<&[u8]> = Vec::new();
     for segment in segments(path) {
         match segment {
             b"." => {}
-            b".." if back => drop(kept.pop()),
+            b".." if back != Back::Never => drop(kept.pop_if(|last| !is_left(last))),
             _ => kept.push(segment),
         }
     }
@@ -220,7 +236,16 @@ fn resolve_dots(path: &[u8], back: bool) -> Option<Vec<u8>> {
     Some(join(kept))
 }
 
-/// Windows ignores dots at the end of a name, and the .NET Framework takes longer rows of dots for `..`.
+fn trim_end(path: &[u8], is_trimmed: fn(&u8) -> bool) -> Option<Vec<u8>> {
+    let end = path.iter().rposition(|b| !is_trimmed(b)).map_or(0, |last| last + 1);
+    (end < path.len()).then(|| path[..end].to_vec())
+}
+
+fn trim_spaces(segment: &[u8]) -> &[u8] {
+    &segment[..segment.iter().rposition(|&b| b != b' ').map_or(0, |last| last + 1)]
+}
+
+/// The .NET Framework takes longer rows of dots for `..`.
 fn trim_dots(segment: &[u8]) -> &[u8] {
     let name = segment.iter().rposition(|&b| b != b'.').map_or(0, |last| last + 1);
     if name == 0 { &segment[..segment.len().min(2)] } else { &segment[..name] }

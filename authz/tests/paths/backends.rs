@@ -58,15 +58,15 @@ pub const BACKENDS: &[Backend] = &[
     }),
     backend("IIS", |target| {
         let path = squeeze(&slashes(&unquote(&unquote(path_of(target)))));
-        user(&remove_dot_segments(&windows_names(&path)), ascii_caseless)
+        user(&remove_dot_segments(&windows_names(&path)?), ascii_caseless)
     }),
     backend("IIS 5", |target| {
         let path = utf8_leniently(&unquote_wide(path_of(target)));
         let path = utf8_leniently(&unquote_wide(&path));
-        user(&remove_dot_segments(&windows_names(&slashes(&path))), ascii_caseless)
+        user(&remove_dot_segments(&windows_names(&slashes(&path))?), ascii_caseless)
     }),
     backend(".NET Framework", |target| {
-        let path = windows_names(&slashes(&unquote(path_of(target))));
+        let path = windows_names(&slashes(&unquote(path_of(target))))?;
         user(&remove_dot_segments(&squeeze(&path)), ascii_caseless)
     }),
     backend("Go, ServeMux before 1.22", |target| user(&clean(&unquote_strictly(path_of(target))?), exact)),

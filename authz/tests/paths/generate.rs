@@ -6,7 +6,7 @@ const PIECES: &[u8] =
     /..\\ ; ;x /..;/ ..;x=y/ %3b %3B # %23 ? %3f %25 %252e %252e%252e %252f %255c %2541 %2500 %250a %2523 %253b %253f \
     %25u002f %25u002e %0a %0d %09 %01 %7f %20 %20 /%20 %20/ /..%20/ /.%20./ + @ & = A A A B B B %41 %42 a x y /A /B \
     /A/ /B/ api users /api /users /api/users/ /api/users/B /API/ %61pi user%73 Users %c3%a9 \xc3\xa9 %e2%82%ac \
-    \xe2\x82\xac %ff \xff %c0%af %c0%ae %e0%80%af %c1%9c %c5%bf %c4%b1 %ef%bc%8f host : //host /\\host % %u0041";
+    \xe2\x82\xac %ff \xff %c0%af %c0%ae %e0%80%af %c1%9c %c5%bf %c4%b1 %ef%bc%8f host : C: //host /\\host % %u0041";
 
 /// Pieces of paths that may be admitted.
 const CALM: &[u8] = b"/ / / A B x y.z %20 %c3%a9 \xc3\xa9 + @ %41 %2e ~ /A /B/ /api/users/B %2ex ..x %2e%2e ... . :";

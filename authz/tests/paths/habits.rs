@@ -135,24 +135,27 @@ pub fn squeeze(path: &[u8]) -> Vec<u8> {
     squeezed
 }
 
-fn map_segments(path: &[u8], f: fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
-    path.split(is_slash).map(f).collect::<Vec<_>>().join(&b'/')
-}
-
 pub fn without_parameters(path: &[u8]) -> Vec<u8> {
-    map_segments(path, |segment| until(segment, b";").to_vec())
+    path.split(is_slash).map(|segment| until(segment, b";")).collect::<Vec<_>>().join(&b'/')
 }
 
-/// Names as the .NET Framework normalises them: no spaces or dots at the end, and dots alone are `.` or `..`.
-pub fn windows_names(path: &[u8]) -> Vec<u8> {
-    map_segments(path, |segment| {
-        let name = segment.trim_ascii_end();
-        if !name.is_empty() && name.iter().all(|&b| b == b'.') {
-            return name[..name.len().min(2)].to_vec();
+/// Names as the .NET Framework normalises them: no spaces or dots at the end, dots alone are `.` or `..`, and dots
+/// among spaces are an error.
+pub fn windows_names(path: &[u8]) -> Option<Vec<u8>> {
+    let normalize = |segment| {
+        let name = without_end(segment, b" ");
+        let only_dots = !name.is_empty() && name.iter().all(|&b| b == b'.');
+        match without_end(segment, b". ") {
+            _ if only_dots => Some(&name[..name.len().min(2)]),
+            [] if !name.is_empty() => None,
+            name => Some(name),
         }
-        let end = name.iter().rposition(|b| !matches!(b, b'.' | b' ')).map_or(0, |last| last + 1);
-        name[..end].to_vec()
-    })
+    };
+    Some(path.split(is_slash).map(normalize).collect::<Option<Vec<_>>>()?.join(&b'/'))
+}
+
+fn without_end<'a>(bytes: &'a [u8], ignored: &[u8]) -> &'a [u8] {
+    &bytes[..bytes.iter().rposition(|b| !ignored.contains(b)).map_or(0, |last| last + 1)]
 }
 
 /// RFC 3986 section 5.2.4, for a path that begins with a slash.
