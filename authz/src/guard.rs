@@ -5,7 +5,8 @@
 
 use std::borrow::Cow;
 
-use crate::readers::{Unreadable, Variant, Variants, decode};
+use crate::path::{is_ambiguous, is_plain, without_query};
+use crate::readers::{Unreadable, Variant, Variants, decode, segments};
 use crate::template::{Template, TemplateError};
 
 /// The paths that belong to users, as templates such as `/api/users/:user_id`.
@@ -54,8 +55,7 @@ impl Guard {
 
     /// Whose path it could be: of `raw`, the request target as sent, and of `uri`, when nginx will forward that.
     pub fn judge<'a>(&self, raw: &'a [u8], uri: Option<&'a [u8]>) -> Readings<'a> {
-        let raw = raw.split(|&b| b == b'?').next().unwrap_or_default();
-        let readings = self.read(raw, 0);
+        let readings = self.read(without_query(raw), 0);
         match uri {
             // nginx has decoded it, and encodes it again to forward it.
             Some(uri) => readings.and(self.read(uri, 1)),
@@ -64,11 +64,17 @@ impl Guard {
     }
 
     fn read<'a>(&self, path: &'a [u8], decoded: usize) -> Readings<'a> {
-        if reads_alike(path) { self.read_plain(path) } else { self.read_odd(path, decoded) }
+        if is_plain(path) {
+            return self.read_one(path);
+        }
+        match once_decoded(path).filter(|text| decoded == 0 || text == path) {
+            Some(text) => self.read_one(&text).into_owned(),
+            None => self.read_odd(path, decoded),
+        }
     }
 
-    /// Of a path that no backend decodes or resolves.
-    fn read_plain<'a>(&self, path: &'a [u8]) -> Readings<'a> {
+    /// Of a path that everybody reads alike.
+    fn read_one<'a>(&self, path: &'a [u8]) -> Readings<'a> {
         let users = self.templates.iter().filter_map(|template| template.user_in(path));
         users.map(|user| Readings::User(user.into())).fold(Readings::NotUnder, Readings::and)
     }
@@ -95,6 +101,14 @@ impl Default for Guard {
 }
 
 impl Readings<'_> {
+    fn into_owned(self) -> Readings<'static> {
+        match self {
+            Self::NotUnder => Readings::NotUnder,
+            Self::User(user) => Readings::User(user.into_owned().into()),
+            Self::Unclear => Readings::Unclear,
+        }
+    }
+
     fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::NotUnder, readings) | (readings, Self::NotUnder) => readings,
@@ -117,16 +131,20 @@ fn of_segment(segment: &[u8], variant: Variant) -> Readings<'static> {
     }
 }
 
-/// Whether there is one way to split the path into segments, and one to read these. A single pass: every dot segment,
-/// and every name that Windows shortens, ends in a dot.
-fn reads_alike(path: &[u8]) -> bool {
-    let mut previous = 0;
-    let ordinary = |b: u8| {
-        let pair = (previous, b);
-        previous = b;
-        b.is_ascii_graphic() && !matches!(b, b'%' | b';' | b'\\' | b'#' | b'?') && !matches!(pair, (b'/' | b'.', b'/'))
-    };
-    path.first() == Some(&b'/') && path.iter().copied().all(ordinary) && path.last() != Some(&b'.')
+/// What everybody makes of a path in which escapes, and text in any script, are all that is unusual: no step that a
+/// backend may take changes it, before it is decoded or after.
+fn once_decoded(path: &[u8]) -> Option<Vec<u8>> {
+    std::str::from_utf8(path).ok()?;
+    let text = decode(path, |_| true).unwrap_or_else(|| path.to_vec());
+    std::str::from_utf8(&text).ok()?;
+    let slashes = |path: &[u8]| path.iter().filter(|&&b| b == b'/').count();
+    let is_firm = |segment: &[u8]| segment.trim_ascii().len() == segment.len() && !segment.ends_with(b".");
+    let is_read_alike = text.starts_with(b"/")
+        && slashes(path) == slashes(&text)
+        && !text.windows(2).any(|pair| pair == b"//")
+        && !text.iter().any(|&b| is_ambiguous(b))
+        && segments(&text).all(is_firm);
+    is_read_alike.then_some(text)
 }
 
 #[cfg(test)]
@@ -186,7 +204,7 @@ mod tests {
 
     #[test]
     fn reads_the_one_user() {
-        let rows: [(&[u8], &str); 47] = [
+        let rows: [(&[u8], &str); 48] = [
             (b"/api/users/B", "B"),
             (b"/api/users/B/", "B"),
             (b"/api/users/B/x/y?z", "B"),
@@ -231,6 +249,7 @@ mod tests {
             (b"/y/../api/users/B/%23/../../..", "B"),
             (b"/y/../api/users/B/%3f/../../..", "B"),
             (b"/./api/users/B/../../..", "B"),
+            (b"/y/../api/users/B/C:/../../../..", "B"),
             (b"/ap%ffi/users/B", "B"),
             (b"/x/%c0%ae%c0%ae/api%c0%afusers%e0%80%afB", "B"),
             ("/ap\u{131}/u\u{17f}ers/B".as_bytes(), "B"),
@@ -242,7 +261,7 @@ mod tests {
 
     #[test]
     fn does_not_choose_between_users() {
-        let rows: [&[u8]; 29] = [
+        let rows: [&[u8]; 31] = [
             b"/api/users/B/../A/x",
             b"/api/users/B/%2e%2e/A/x",
             b"/api/users/B/..%2fA/x",
@@ -269,6 +288,8 @@ mod tests {
             b"/api/users/A%ff",
             b"/api/users/%ff",
             b"/api/users/A\x01",
+            b"/api%20/users/A%09",
+            b"/api/users/%7f%01",
             b"/a%09pi/users/A%01",
             b"/y%2fz/%2e%2e/api%2fusers%2fA%2541",
             b"/api/users/A//%5c/..\\/..%2F",
@@ -295,6 +316,20 @@ mod tests {
         for (raw, uri, readings) in rows {
             let judged = guard(&["/api/users/:user_id"]).judge(raw, Some(uri));
             assert_eq!(judged, readings, "{} {}", raw.escape_ascii(), uri.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn the_fast_ways_out_are_short_cuts_and_nothing_else() {
+        let pieces: Vec<&str> = "/ A . .. %20 %2e %2f %41 %25 ; \\ %c3%a9 \u{e9} %c3 %0a ~".split(' ').collect();
+        let guard = guard(&["/api/users/:user_id"]);
+        let drawn = |number: usize| [number % 16, number / 16 % 16, number / 256].map(|at| pieces[at]).concat();
+        for end in (0..16 * 16 * 16).map(drawn) {
+            for decoded in [0, 1] {
+                let path = format!("/api/users/{end}");
+                let quick = guard.read(path.as_bytes(), decoded);
+                assert_eq!(quick, guard.read_odd(path.as_bytes(), decoded), "{path} {decoded}");
+            }
         }
     }
 

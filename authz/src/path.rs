@@ -22,7 +22,7 @@ impl Path<'_> {
     /// `/`, and be UTF-8. A raw path must moreover rebuild `uri` exactly when each of its segments is decoded on its
     /// own.
     pub fn is_unambiguous(&self) -> bool {
-        let raw = self.raw.split(|&b| b == b'?').next().unwrap_or_default();
+        let raw = without_query(self.raw);
         if !self.rewritten {
             return if is_plain(raw) { raw == self.uri } else { rebuilds(raw, self.uri) };
         }
@@ -31,19 +31,24 @@ impl Path<'_> {
     }
 }
 
-/// The fast way out: nothing in it that any two readers could disagree on.
-fn is_plain(path: &[u8]) -> bool {
-    let mut previous = 0;
-    let ordinary = |b: u8| {
-        let stands_after_slash = previous == b'/' && matches!(b, b'/' | b'.');
-        previous = b;
-        !stands_after_slash && b < 0x80 && b != b'%' && !is_ambiguous(b)
-    };
-    path.first() == Some(&b'/') && path.iter().copied().all(ordinary)
+/// The path of a request target.
+pub(crate) fn without_query(target: &[u8]) -> &[u8] {
+    memchr::memchr(b'?', target).map_or(target, |end| &target[..end])
+}
+
+/// The fast way out: nothing in it that any two readers could disagree on. Every dot segment ends in a dot, and so does
+/// every name that Windows shortens. No early exit, so that the compiler takes many bytes at a time.
+pub(crate) fn is_plain(path: &[u8]) -> bool {
+    let [b'/', rest @ ..] = path else { return false };
+    let has_odd = path.iter().zip(rest).fold(false, |odd, (&previous, &b)| {
+        let ends_oddly = matches!(previous, b'/' | b'.') & (b == b'/');
+        odd | ends_oddly | !b.is_ascii_graphic() | is_ambiguous(b)
+    });
+    !has_odd && rest.last() != Some(&b'.')
 }
 
 /// Bytes, written or encoded, that some readers take for syntax.
-fn is_ambiguous(b: u8) -> bool {
+pub(crate) fn is_ambiguous(b: u8) -> bool {
     b.is_ascii_control() || matches!(b, b';' | b'\\' | b'#' | b'?' | b'%')
 }
 
