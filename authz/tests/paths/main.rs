@@ -177,3 +177,23 @@ fn ordinary_paths_pass() {
     println!("{cases} ordinary paths, {scoped} of them a user's");
     assert!(scoped * 20 > cases, "only {scoped} paths put the guard to the test");
 }
+
+#[test]
+fn the_documented_attacks_are_what_they_are_said_to_be() {
+    let page = include_str!("../../../docs/paths.md");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `/")?.strip_suffix(" |"));
+    let mut number = 0;
+    for row in rows {
+        let [path, captured, _, strict, guarded] = *row.split(" | ").collect::<Vec<_>>() else { panic!("{row}") };
+        let raw = format!("/{}", path.split('`').next().unwrap()).into_bytes();
+        let uri = nginx::uri(&raw).unwrap();
+        let path = Path { raw: &raw, uri: &uri, rewritten: false };
+        assert_eq!(nginx::user_id(&uri), (captured == "A").then_some(&b"A"[..]), "{row}");
+        assert!(BACKENDS.iter().any(|backend| (backend.read)(&raw).as_deref() == Some(b"B")), "{row}");
+        // The rule is for locations that compare.
+        assert_eq!(strict == "400", captured == "A" && !path.is_unambiguous(), "{row}");
+        assert_eq!(guarded == "403", guard().is_uncovered(&raw, None, Some(b"A")), "{row}");
+        number += 1;
+    }
+    assert!(number > 10, "the table is gone");
+}
