@@ -41,7 +41,8 @@ pub fn before_access(r: Request) -> ngx_int_t {
         return DECLINED;
     }
     let Some(state) = State::of(r) else { return INTERNAL_ERROR };
-    state.judged.set(true);
+    // One that only reports leaves the judgement to the next.
+    state.judged.set(!guarded.answers.report);
     match cover(r, state, &readings) {
         Cover::Covered => DECLINED,
         Cover::Awaited(awaited) => {

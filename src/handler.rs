@@ -33,7 +33,7 @@ pub fn access(r: Request) -> ngx_int_t {
     let Some(active) = LocConf::active(r) else { return DECLINED };
     let Some(state) = State::of(r) else { return INTERNAL_ERROR };
     if keyset::is_pending(&active.sets, state) {
-        return keyset::wait_on(r);
+        return keyset::wait_on(r, state);
     }
     response::clear(r, state);
     if state.has_failed() {
@@ -54,7 +54,10 @@ pub fn access(r: Request) -> ngx_int_t {
     if let Some(again) = lack.and_then(|lack| keyset::wait_for(r, &active.sets, state, lack)) {
         return again;
     }
-    keyset::refresh(r, &active.sets, state);
+    // Who is refused must not make the identity provider work.
+    if decision.outcome.is_ok() {
+        keyset::refresh(r, &active.sets, state);
+    }
     answer(r, active, state, decision)
 }
 

@@ -7,17 +7,17 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use authz::{Algorithms, KeySet};
-use nginx_sys::{NGX_LOG_ERR, NGX_LOG_WARN, ngx_int_t};
+use nginx_sys::{NGX_LOG_ERR, ngx_int_t};
 
 use crate::conf::keys::KeyRequest;
-use crate::ffi::{self, Fetch, MAX_TEXT, Request, Turn, Zone, now};
+use crate::ffi::{self, Fetch, MAX_TEXT, Request, Turn, Wake, Zone, now};
 use crate::state::State;
 
-/// Seconds between the starts of two fetches that an unknown `kid` or a lapsed set asks for. Junk in tokens must not
+/// Seconds between the starts of two fetches that an unknown `kid` asks for, or a set that is due. Junk in tokens must not
 /// become a load on the identity provider.
 const EARLY_FETCH_FLOOR: u64 = 10;
 
-/// Seconds between the starts of two fetches while there is no set at all.
+/// Seconds between the starts of two fetches while there is no set that may be used.
 const FIRST_FETCH_FLOOR: u64 = 1;
 
 /// Seconds after which a fetch is given up, by those who wait for it and by those who would start another.
@@ -94,11 +94,9 @@ impl KeptTurn {
     /// Stores an answer, once it has proved to be a key set.
     fn store(&self, text: &[u8]) -> Result<(), String> {
         let set = KeySet::from_jwks(text, None, None).map_err(|error| format!("its answer {error}"))?;
+        // No good reason to forget the keys at hand: it may be a provider that has lost its own.
         if set.is_empty() {
-            ffi::log_to_cycle(
-                NGX_LOG_WARN,
-                format_args!("jwt_user_scope: a fetched key set holds no key that can be used"),
-            );
+            return Err("its answer holds no key that can be used".into());
         }
         if self.zone.store(self.turn, text, now()) { Ok(()) } else { Err("it came too late".into()) }
     }
@@ -146,19 +144,20 @@ pub fn wait_for(r: Request, sets: &[FetchedSet], state: &State, lack: Lack) -> O
         return None;
     }
     let floor = match lack {
-        // Whoever fetched is gone, and has left nothing.
-        _ if again => 0,
-        Lack::Set => FIRST_FETCH_FLOOR,
-        Lack::Key => EARLY_FETCH_FLOOR,
+        // Whoever fetched may be gone, and have left nothing.
+        Lack::Key if !again => EARLY_FETCH_FLOOR,
+        _ => FIRST_FETCH_FLOOR,
     };
     let wanted = sets.iter().zip(&waiting.finished);
     let wanted = wanted.filter(|(set, _)| lack == Lack::Key || set.current(now).is_none());
     let mut pending = false;
     for (set, &finished) in wanted {
         let ended = set.zone.finished() != finished;
-        pending |= set.is_outdated() || !ended && (set.zone.is_fetching(now) || set.fetch(r, state, floor));
+        // Somebody has to fetch again, as soon as the floor allows.
+        let soon = again && now < set.zone.started_at().saturating_add(floor);
+        pending |= set.is_outdated() || !ended && (set.zone.is_fetching(now) || set.fetch(r, state, floor) || soon);
     }
-    pending.then(|| wait_on(r))
+    pending.then(|| wait_on(r, state))
 }
 
 /// Whether nothing has changed since the request began to wait, so that there is nothing new to decide on.
@@ -173,8 +172,8 @@ pub fn is_pending(sets: &[FetchedSet], state: &State) -> bool {
 }
 
 /// Lets a request wait on.
-pub fn wait_on(r: Request) -> ngx_int_t {
-    r.wait(POLL)
+pub fn wait_on(r: Request, state: &State) -> ngx_int_t {
+    r.wait(state.wake.get_or_init(Wake::default), state.is_fetching(), POLL)
 }
 
 /// Fetches sets again whose time has come. The request goes on with the keys at hand.

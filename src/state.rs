@@ -3,7 +3,7 @@
 //! nginx clears module contexts at every internal redirect, but variables must outlive `error_page`. So the state
 //! hangs on a cleanup of the request's pool, where it can be found again (as in `ngx_http_realip_module.c`).
 
-use core::cell::{Cell, RefCell};
+use core::cell::{Cell, OnceCell, RefCell};
 use core::ptr::NonNull;
 
 use std::rc::Rc;
@@ -12,7 +12,7 @@ use authz::{Decision, Denied, Examined, Identity, Input, KeySet};
 use nginx_sys::{ngx_int_t, ngx_table_elt_t};
 
 use crate::conf::Active;
-use crate::ffi::{Captures, Fetch, Request};
+use crate::ffi::{Captures, Fetch, Request, Wake};
 use crate::guard::Awaited;
 use crate::keyset::Waiting;
 
@@ -43,6 +43,8 @@ pub struct State {
     fetches: RefCell<Vec<Rc<Fetch>>>,
     /// What it waits for.
     pub waiting: RefCell<Option<Waiting>>,
+    /// Its timer, once it waits.
+    pub wake: OnceCell<Wake>,
     /// Captures as they were when nginx selected the location.
     pub captures: Cell<Captures>,
     /// The challenge of an earlier refusal in this request.
@@ -111,6 +113,7 @@ impl State {
         state.early.take();
         state.awaited.take();
         state.in_first_pass.set(false);
+        state.waiting.take();
         Some(state)
     }
 
@@ -162,6 +165,11 @@ impl State {
     /// Keeps a fetch as long as the request lives.
     pub fn keep_fetch(&self, fetch: &Rc<Fetch>) {
         self.fetches.borrow_mut().push(fetch.clone());
+    }
+
+    /// Whether a fetch of this request is under way.
+    pub fn is_fetching(&self) -> bool {
+        self.fetches.borrow().iter().any(|fetch| !fetch.is_over())
     }
 
     /// The fetch whose subrequest this is.

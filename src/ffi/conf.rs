@@ -81,9 +81,10 @@ impl<'c> Conf<'c> {
                 |server: &ngx_http_core_srv_conf_t| bytes(server.server_name.data, server.server_name.len).to_vec();
             let servers = (*self.core_main_conf()).servers.as_slice::<*const ngx_http_core_srv_conf_t>();
             let mut identity = String::from_utf8_lossy(&name(own)).into_owned();
-            if servers.iter().filter(|&&server| name(&*server) == name(own)).count() > 1 {
-                let file = core::ffi::CStr::from_ptr(own.file_name.cast()).to_string_lossy();
-                identity += &format!(" {file}:{}", own.line);
+            let earlier = servers.iter().take_while(|&&server| !ptr::eq(server, own));
+            let same = earlier.filter(|&&server| name(&*server) == name(own)).count();
+            if same > 0 {
+                identity += &format!(" {same}");
             }
             identity
         }

@@ -7,15 +7,16 @@ use core::ptr;
 use std::rc::Rc;
 
 use nginx_sys::{
-    NGX_AGAIN, NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_HTTP_SUBREQUEST_BACKGROUND, NGX_OK, ngx_add_timer, ngx_chain_t,
-    ngx_handle_read_event, ngx_handle_write_event, ngx_http_block_reading, ngx_http_core_run_phases,
-    ngx_http_core_srv_conf_t, ngx_http_finalize_request, ngx_http_headers_in_t, ngx_http_post_subrequest_t,
-    ngx_http_request_t, ngx_http_subrequest, ngx_http_test_reading, ngx_int_t, ngx_list_init, ngx_msec_t, ngx_palloc,
-    ngx_post_event, ngx_posted_events, ngx_str_t, ngx_table_elt_t, ngx_uint_t,
+    NGX_AGAIN, NGX_ERROR, NGX_HTTP_SUBREQUEST_BACKGROUND, NGX_OK, ngx_buf_t, ngx_chain_t, ngx_event_pipe_t,
+    ngx_http_core_main_conf_t, ngx_http_core_srv_conf_t, ngx_http_finalize_request, ngx_http_headers_in_t,
+    ngx_http_post_subrequest_t, ngx_http_request_t, ngx_http_subrequest, ngx_http_upstream_conf_t,
+    ngx_http_variable_value_t, ngx_int_t, ngx_list_init, ngx_palloc, ngx_pcalloc, ngx_str_t, ngx_table_elt_t,
+    ngx_uint_t,
 };
 
 use super::{Request, index_of_core_module, str_of};
 use crate::boundary::catch;
+use crate::state::State;
 
 /// Takes a complete body, or what went wrong.
 type End = Box<dyn FnOnce(Result<Vec<u8>, String>)>;
@@ -27,6 +28,8 @@ pub struct Fetch {
     status: Cell<ngx_uint_t>,
     encoded: Cell<bool>,
     too_large: Cell<bool>,
+    /// The filter that `bounded` stands before.
+    input: Cell<Option<Input>>,
     body: RefCell<Vec<u8>>,
     /// Called once.
     end: RefCell<Option<End>>,
@@ -42,6 +45,7 @@ impl Fetch {
             status: Cell::new(0),
             encoded: Cell::new(false),
             too_large: Cell::new(false),
+            input: Cell::new(None),
             body: RefCell::default(),
             end: RefCell::new(Some(Box::new(end))),
         })
@@ -52,6 +56,11 @@ impl Fetch {
         ptr::eq(self.subrequest.get(), r.as_ptr())
     }
 
+    /// Whether it has come to its end.
+    pub fn is_over(&self) -> bool {
+        self.end.borrow().is_none()
+    }
+
     /// Notes the header, and has nginx read files into memory.
     pub fn take_header(&self, r: Request) {
         // SAFETY: the header filter is called with a request whose header is complete.
@@ -60,6 +69,31 @@ impl Fetch {
             self.status.set(headers.status);
             self.encoded.set(headers.content_encoding.as_ref().is_some_and(|h| h.hash != 0 && h.value.len > 0));
             (*r.as_ptr()).set_filter_need_in_memory(1);
+            self.body.borrow_mut().clear();
+            self.keep_in_memory(r);
+        }
+    }
+
+    /// Has nginx take the whole answer of an upstream into its buffers, whatever the location says: it hands on nothing of
+    /// a background request before its end, and without buffering it would stop the client's timers.
+    fn keep_in_memory(&self, r: Request) {
+        // SAFETY: the header filter runs before the upstream is given its buffers; its configuration is shared, so a copy
+        // is changed. Sizes are nginx's own, and not 0.
+        unsafe {
+            let Some(u) = (*r.as_ptr()).upstream.as_mut() else { return };
+            let Some(pipe) = u.pipe.as_mut() else { return };
+            let copy = ngx_palloc((*r.as_ptr()).pool, mem::size_of::<ngx_http_upstream_conf_t>());
+            let copy = copy.cast::<ngx_http_upstream_conf_t>();
+            if copy.is_null() {
+                return;
+            }
+            ptr::copy_nonoverlapping(u.conf, copy, 1);
+            let enough = self.limit / (*copy).bufs.size.max(1) + 4;
+            (*copy).bufs.num = (*copy).bufs.num.max(enough as ngx_int_t);
+            u.conf = copy;
+            u.set_buffering(1);
+            self.input.set(pipe.input_filter);
+            pipe.input_filter = Some(bounded);
         }
     }
 
@@ -87,17 +121,47 @@ impl Fetch {
     fn finish(&self, rc: ngx_int_t) {
         let Some(end) = self.end.take() else { return };
         end(match self.status.get() {
+            _ if self.too_large.get() => Err(format!("its answer is larger than {} KiB", self.limit / 1024)),
             _ if rc != NGX_OK as ngx_int_t => Err(format!("it failed with {rc}")),
             200 if self.encoded.get() => Err("its answer is compressed".into()),
-            200 if self.too_large.get() => Err(format!("its answer is larger than {} KiB", self.limit / 1024)),
             200 => Ok(self.body.take()),
             status => Err(format!("its answer has status {status}")),
         });
     }
 }
 
+/// What an upstream module does with the bytes that it reads.
+type Input = unsafe extern "C" fn(*mut ngx_event_pipe_t, *mut ngx_buf_t) -> ngx_int_t;
+
+/// More than the limit that an answer may bring besides its body: nginx reads ahead in whole buffers.
+const READ_AHEAD: usize = 64 * 1024;
+
+/// Stops an answer that will not fit, before the module's own filter.
+unsafe extern "C" fn bounded(p: *mut ngx_event_pipe_t, buf: *mut ngx_buf_t) -> ngx_int_t {
+    // SAFETY: nginx's upstream modules that pipe give their request as context; the filter is the one that they set.
+    unsafe {
+        let r = Request::from_ptr((*p).input_ctx.cast());
+        let fetch = catch(None, || State::find(r.main()).and_then(|state| state.fetch_of(r)));
+        let Some(fetch) = fetch else { return NGX_ERROR as ngx_int_t };
+        if usize::try_from((*p).read_length).unwrap_or(usize::MAX) > fetch.limit + READ_AHEAD {
+            fetch.too_large.set(true);
+            return NGX_ERROR as ngx_int_t;
+        }
+        match fetch.input.get() {
+            Some(next) => next(p, buf),
+            None => NGX_ERROR as ngx_int_t,
+        }
+    }
+}
+
 /// nginx's call at the end of a subrequest. Whatever came of it, the main request goes on.
 unsafe extern "C" fn done(_: *mut ngx_http_request_t, data: *mut c_void, rc: ngx_int_t) -> ngx_int_t {
+    // These end the client's request, if they are returned.
+    const FATAL: [ngx_int_t; 3] = [408, 444, 499];
+    // Not at its end yet: nginx waits for a file, or makes an error page of the status, or goes to one.
+    if rc == NGX_AGAIN as ngx_int_t || rc >= 201 && !FATAL.contains(&rc) {
+        return rc;
+    }
     // SAFETY: the fetch is kept by the state of the main request, which outlives its subrequests.
     catch((), || unsafe { &*data.cast::<Fetch>() }.finish(rc));
     NGX_OK as ngx_int_t
@@ -108,15 +172,24 @@ impl Request<'_> {
     /// lives. It takes nothing of the client's request along. `false` when nginx cannot start it.
     pub fn start_fetch(self, uri: &[u8], args: &[u8], fetch: &Fetch) -> bool {
         // SAFETY: the request is a main one in its access phase; nginx keeps the texts, which live as long as the
-        // configuration, and the call-back, which is the request's.
+        // configuration, and the call-back, which is the request's. nginx has only noted the subrequest to be run later.
         unsafe {
             let r = self.as_ptr();
             let call = ngx_palloc((*r).pool, mem::size_of::<ngx_http_post_subrequest_t>());
             let Some(call) = call.cast::<ngx_http_post_subrequest_t>().as_mut() else { return false };
             call.handler = Some(done);
             call.data = ptr::from_ref(fetch).cast_mut().cast();
-            let headers = without_headers(r);
-            let Some(headers) = headers else { return false };
+
+            let core = &*(*(*r).main_conf.add(index_of_core_module())).cast::<ngx_http_core_main_conf_t>();
+            let size = core.variables.nelts.max(1) * mem::size_of::<ngx_http_variable_value_t>();
+            let variables = ngx_pcalloc((*r).pool, size).cast::<ngx_http_variable_value_t>();
+            if variables.is_null() {
+                return false;
+            }
+            // A fetch that `limit_req` delays would not be woken: nginx keeps one delay for a client's request.
+            if (*r).limit_req_status() == 0 {
+                (*r).set_limit_req_status(LIMIT_REQ_PASSED);
+            }
 
             let (mut uri, mut args) = (str_of(uri), str_of(args));
             let mut subrequest = ptr::null_mut();
@@ -124,69 +197,44 @@ impl Request<'_> {
             if ngx_http_subrequest(r, &mut uri, &mut args, &mut subrequest, call, flags) != NGX_OK as ngx_int_t {
                 return false;
             }
-            (*subrequest).headers_in = headers;
-            (*subrequest).request_body = ptr::null_mut();
             fetch.subrequest.set(subrequest);
+            (*subrequest).request_body = ptr::null_mut();
+            // nginx shares the variables of a request with its subrequests: the fetch would see the client's headers in
+            // them, and the client's request what the fetch has made of them.
+            (*subrequest).variables = variables;
+            (*subrequest).headers_in = without_headers(r);
+            // In its place: a list knows its own address.
+            let headers = &raw mut (*subrequest).headers_in.headers;
+            if ngx_list_init(headers, (*r).pool, 4, mem::size_of::<ngx_table_elt_t>()) != NGX_OK as ngx_int_t {
+                // Without a list to walk, it must not run.
+                (*subrequest).write_event_handler = Some(fail_without_memory);
+            }
             true
         }
     }
-
-    /// Lets the access phase wait, and run again after `milliseconds`, as `limit_req` delays a request.
-    pub fn wait(self, milliseconds: usize) -> ngx_int_t {
-        // SAFETY: a main request in its access phase, with its connection.
-        unsafe {
-            let r = &mut *self.as_ptr();
-            let c = &mut *r.connection;
-            if (*c.read).ready() != 0 {
-                ngx_post_event(c.read, &raw mut ngx_posted_events);
-            } else if ngx_handle_read_event(c.read, 0) != NGX_OK as ngx_int_t {
-                return NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t;
-            }
-            r.read_event_handler = Some(ngx_http_test_reading);
-            r.write_event_handler = Some(resume);
-            (*c.write).set_delayed(1);
-            ngx_add_timer(c.write, milliseconds as ngx_msec_t);
-            NGX_AGAIN as ngx_int_t
-        }
-    }
 }
 
-/// Runs the access phase again, once the time has passed.
-unsafe extern "C" fn resume(r: *mut ngx_http_request_t) {
-    // SAFETY: nginx calls the write handler of a live request.
-    unsafe {
-        let c = &*(*r).connection;
-        let failed = |rc| rc != NGX_OK as ngx_int_t;
-        if (*c.write).delayed() != 0 {
-            if failed(ngx_handle_write_event(c.write, 0)) {
-                ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t);
-            }
-            return;
-        }
-        if failed(ngx_handle_read_event(c.read, 0)) {
-            ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t);
-            return;
-        }
-        (*r).read_event_handler = Some(ngx_http_block_reading);
-        (*r).write_event_handler = Some(ngx_http_core_run_phases);
-        ngx_http_core_run_phases(r);
-    }
+/// Ends a subrequest that could not be prepared.
+unsafe extern "C" fn fail_without_memory(r: *mut ngx_http_request_t) {
+    // SAFETY: nginx runs the write handler of a posted subrequest; this is how one ends.
+    unsafe { ngx_http_finalize_request(r, NGX_ERROR as ngx_int_t) }
 }
 
-/// The header of a request that brings none, for the server that the client has reached.
+/// `NGX_HTTP_LIMIT_REQ_PASSED` of ngx_http_limit_req_module.c.
+const LIMIT_REQ_PASSED: u32 = 1;
+
+/// The header of a request that brings none, for the server that the client has reached. Its list is still to be made.
 ///
 /// # Safety
 /// `r` is a main request.
-unsafe fn without_headers(r: *mut ngx_http_request_t) -> Option<ngx_http_headers_in_t> {
-    // SAFETY: all zero is how nginx begins to read a header; the list is the request's.
+unsafe fn without_headers(r: *mut ngx_http_request_t) -> ngx_http_headers_in_t {
+    // SAFETY: all zero is how nginx begins to read a header.
     unsafe {
         let mut headers = MaybeUninit::<ngx_http_headers_in_t>::zeroed().assume_init();
-        let size = mem::size_of::<ngx_table_elt_t>();
-        let listed = ngx_list_init(&raw mut headers.headers, (*r).pool, 1, size);
         headers.content_length_n = -1;
         headers.keep_alive_n = -1;
         let server = &*(*(*r).srv_conf.add(index_of_core_module())).cast::<ngx_http_core_srv_conf_t>();
         headers.server = ngx_str_t { len: server.server_name.len, data: server.server_name.data };
-        (listed == NGX_OK as ngx_int_t).then_some(headers)
+        headers
     }
 }

@@ -6,6 +6,7 @@
 mod conf;
 mod fetch;
 mod request;
+mod wait;
 mod zone;
 
 use core::fmt::Arguments;
@@ -24,6 +25,7 @@ use ngx::log::{LOG_BUFFER_SIZE, log_error, write_fmt};
 pub use self::conf::{Conf, Place, Position};
 pub use self::fetch::Fetch;
 pub use self::request::{Captures, Request, VariableValue};
+pub use self::wait::Wake;
 pub use self::zone::{MAX_TEXT, Turn, Zone};
 use crate::conf::MainConf;
 use crate::variables::is_own;

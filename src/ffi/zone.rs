@@ -11,7 +11,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use nginx_sys::{
     NGX_OK, ngx_int_t, ngx_pid, ngx_shared_memory_add, ngx_shm_zone_t, ngx_shmtx_lock, ngx_shmtx_t, ngx_shmtx_unlock,
-    ngx_slab_calloc, ngx_slab_pool_t,
+    ngx_slab_alloc, ngx_slab_pool_t,
 };
 
 use super::{Conf, str_of};
@@ -199,7 +199,12 @@ unsafe extern "C" fn init(zone: *mut ngx_shm_zone_t, last: *mut c_void) -> ngx_i
         }
         let pool = (*zone).shm.addr.cast::<ngx_slab_pool_t>();
         if (*zone).shm.exists == 0 {
-            (*pool).data = ngx_slab_calloc(pool, mem::size_of::<Shared>());
+            let shared = ngx_slab_alloc(pool, mem::size_of::<Shared>());
+            if !shared.is_null() {
+                // The numbers only: the texts are written before they are read, and would take memory at once.
+                ptr::write_bytes(shared.cast::<u8>(), 0, mem::offset_of!(Shared, texts));
+            }
+            (*pool).data = shared;
         }
         own.shared.set(NonNull::new((*pool).data.cast()));
         own.mutex.set(NonNull::new(&raw mut (*pool).mutex));
