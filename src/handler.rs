@@ -54,10 +54,8 @@ pub fn access(r: Request) -> ngx_int_t {
     if let Some(again) = lack.and_then(|lack| keyset::wait_for(r, &active.sets, state, lack)) {
         return again;
     }
-    // Who is refused must not make the identity provider work.
-    if decision.outcome.is_ok() {
-        keyset::refresh(r, &active.sets, state);
-    }
+    // Refused requests too: a key may have been replaced under the same `kid`.
+    keyset::refresh(r, &active.sets, state);
     answer(r, active, state, decision)
 }
 

@@ -109,13 +109,16 @@ impl Granted {
     }
 }
 
+/// A claim that has been looked for: the address of its name, and how a variable shows it.
+type Shown = (*const ClaimName, Option<Rc<str>>);
+
 /// A verified token that every rule on tokens has passed, and whom it names.
 #[derive(Debug)]
 pub struct Identity {
     token: Verified,
     user: User,
     /// Claims that have been looked for, by the address of their name.
-    shown: RefCell<Vec<(*const ClaimName, Option<Rc<str>>)>>,
+    shown: RefCell<Vec<Shown>>,
 }
 
 impl Identity {

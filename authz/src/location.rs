@@ -3,8 +3,8 @@
 /// Whether a regex wants a slash behind the last of the compared groups, as `(?<user_id>[^/]+)/` does, so that the path
 /// that ends with the user is another location's.
 pub fn demands_slash(regex: &[u8], names: &[&[u8]]) -> bool {
-    let groups = (0..regex.len()).filter_map(|start| after_name(&regex[start..], names));
-    let Some(rest) = groups.last().and_then(after_group) else { return false };
+    let mut groups = (0..regex.len()).filter_map(|start| after_name(&regex[start..], names));
+    let Some(rest) = groups.next_back().and_then(after_group) else { return false };
     let slashes: [&[u8]; 4] = [b"/", b"\\/", b"[/]", b"(?:/)"];
     let behind = slashes.iter().find_map(|slash| rest.strip_prefix(*slash));
     behind.is_some_and(|rest| !matches!(rest.first(), Some(b'?' | b'*' | b'{' | b'|')))
@@ -13,8 +13,8 @@ pub fn demands_slash(regex: &[u8], names: &[&[u8]]) -> bool {
 /// Whether a regex ends with the compared group, though that may take a part of a segment only: `^/users/(?<user_id>\w+)`
 /// finds user A in `/users/A.B`.
 pub fn takes_part_of_segment(regex: &[u8], names: &[&[u8]]) -> bool {
-    let groups = (0..regex.len()).filter_map(|start| after_name(&regex[start..], names));
-    let Some(group) = groups.last() else { return false };
+    let mut groups = (0..regex.len()).filter_map(|start| after_name(&regex[start..], names));
+    let Some(group) = groups.next_back() else { return false };
     let whole: [&[u8]; 2] = [b"[^/]+)", b"[^/]*)"];
     after_group(group) == Some(b"") && !whole.contains(&group)
 }

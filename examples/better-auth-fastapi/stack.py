@@ -144,15 +144,16 @@ class Stack:
         self.public = Server(listening.getsockname()[1])
         self.backend = self.python_server("backend", {})
         self.reference = self.python_server("reference", self.shared_secret()) if self.with_reference else None
-        self.start_nginx(self.start_better_auth(), listening)
+        self.start_nginx(self.start_better_auth("better-auth", self.public), listening)
 
     def shared_secret(self) -> dict[str, str]:
         return {"BETTER_AUTH_SECRET": self.secret}
 
-    def start_better_auth(self) -> str:
-        environment = self.shared_secret() | {"BETTER_AUTH_URL": self.public.url}
-        process = self.spawn("better-auth", [needed("node"), *node_flags(), "server.js"], environment, cwd=AUTH)
-        listening = self.wait_for("better-auth", process, lambda: listening_line(self.log("better-auth")))
+    def start_better_auth(self, name: str, public: Server, configuration: str = "./auth.js", **settings: str) -> str:
+        environment = self.shared_secret() | {"BETTER_AUTH_URL": public.url} | settings
+        command = [needed("node"), *node_flags(), "server.js", configuration]
+        process = self.spawn(name, command, environment, cwd=AUTH)
+        listening = self.wait_for(name, process, lambda: listening_line(self.log(name)))
         return f"{listening['address']}:{listening['port']}"
 
     def python_server(self, name: str, environment: dict[str, str]) -> Server:
@@ -163,22 +164,25 @@ class Stack:
         return server
 
     def start_nginx(self, better_auth: str, listening: socket.socket) -> None:
-        configuration = filled_in(
-            (HERE / "nginx.conf").read_text(),
-            MODULE=f'"{self.module}"',
-            USER=self.worker_user(),
-            BETTER_AUTH=better_auth,
-            FASTAPI=str(self.backend.at),
-            PORT=str(self.public.at),
-        )
-        (self.directory / "nginx.conf").write_text(configuration)
+        configuration = self.configuration("nginx.conf", BETTER_AUTH=better_auth, PORT=str(self.public.at))
+        self.run_nginx("nginx", self.directory, configuration, self.public, listening)
+
+    def configuration(self, template: str, **values: str) -> str:
+        ours = {"MODULE": f'"{self.module}"', "USER": self.worker_user(), "FASTAPI": str(self.backend.at)}
+        return filled_in((HERE / template).read_text(), **ours, **values)
+
+    def run_nginx(
+        self, name: str, directory: Path, configuration: str, server: Server, listening: socket.socket
+    ) -> subprocess.Popen:
+        (directory / "nginx.conf").write_text(configuration)
         listening.setblocking(False)
-        command = [self.nginx, "-p", self.directory, "-c", "nginx.conf", "-e", "error.log"]
+        command = [self.nginx, "-p", directory, "-c", "nginx.conf", "-e", "error.log"]
         with listening:
             # nginx takes over an open socket that this variable names, as it does when its binary is upgraded.
             environment = self.shared_secret() | {"NGINX": f"{listening.fileno()};"}
-            process = self.spawn("nginx", command, environment, pass_fds=[listening.fileno()])
-        self.wait_for("nginx", process, lambda: answers(self.public))
+            process = self.spawn(name, command, environment, pass_fds=[listening.fileno()])
+        self.wait_for(name, process, lambda: answers(server))
+        return process
 
     def worker_user(self) -> str:
         """The workers of a master that runs as root run as nobody, who must reach the backend's socket."""

@@ -6,7 +6,7 @@ use crate::common::*;
 fn example(setup: &Setup) -> String {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/nginx.conf.example");
     let text = std::fs::read_to_string(path).expect("nginx.conf.example");
-    let text = text.replace("/run/secrets/better_auth_secret", "secret");
+    let text = text.replace("/run/secrets/better_auth_secret", "secret").replace("/etc/nginx/", "");
     let text = text.replace("listen 8080;", "listen unix:nginx.sock;").replace("http://127.0.0.1:8000", BACKEND);
     assert!(text.contains("unix:nginx.sock") && text.contains(BACKEND), "{text}");
     setup.adapted(&text)
@@ -15,7 +15,7 @@ fn example(setup: &Setup) -> String {
 const BACKEND: &str = "http://unix:backend.sock";
 
 fn setup() -> Setup {
-    Setup::new().file("secret", SECRET).env("JWT_SECRET", SECRET)
+    Setup::new().file("secret", SECRET).file("issuer.pem", fixture("p256.pem")).env("JWT_SECRET", SECRET)
 }
 
 /// The commented paragraphs that begin with `Variant:`, and what each would put in its place: the whole

@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 use crate::common::*;
 
 const REFERENCE: &str = include_str!("../../docs/reference.md");
-const DOCUMENTS: [(&str, &str); 3] = [
+const DOCUMENTS: [(&str, &str); 4] = [
     ("README.md", include_str!("../../README.md")),
     ("docs/reference.md", REFERENCE),
     ("docs/recipes.md", include_str!("../../docs/recipes.md")),
+    ("docs/keys.md", include_str!("../../docs/keys.md")),
 ];
 
 const MODULE: &str = "modules/ngx_http_jwt_user_scope_module.so";
@@ -201,6 +202,7 @@ fn what_the_documents_print_loads_without_a_warning() {
 /// Loads a block at whichever level it is written for.
 fn assert_loads(document: &str, block: &str) {
     let setup = Setup::new().file("jwt-secret", SECRET).file("blocked-users", "\"42\" 0;\n");
+    let setup = setup.file("ca.pem", fixture("p256.crt"));
     // This nginx has the module already, listens on a socket, and owns neither of these directories.
     let lines = block.lines().filter(|line| !line.starts_with("load_module"));
     let block = lines.collect::<Vec<_>>().join("\n").replace("server {", "server {\n    listen unix:nginx.sock;");

@@ -33,6 +33,7 @@ fn answer(word: &str) -> (u16, &'static str) {
         "expired" => (401, r#"{"detail":"Token expired"}"#),
         "malformed_token"
         | "unsupported_algorithm"
+        | "unknown_key"
         | "bad_signature"
         | "not_yet_valid"
         | "lifetime_exceeded"
@@ -43,6 +44,7 @@ fn answer(word: &str) -> (u16, &'static str) {
         // With `error=403`, the default.
         "user_mismatch" | "empty_scope" | "requirement_failed" => (403, r#"{"detail":"Forbidden"}"#),
         "ambiguous_path" => (400, r#"{"detail":"Bad request path"}"#),
+        "keys_unavailable" => (503, r#"{"detail":"Service unavailable"}"#),
         _ => panic!("{word} is no refusal"),
     }
 }
@@ -54,7 +56,7 @@ fn assert_challenge(name: &str, word: &str, response: &Response) {
         "user_mismatch" | "empty_scope" | "requirement_failed" => {
             assert_eq!(challenges, [r#"Bearer error="insufficient_scope""#], "challenge for {name}");
         }
-        "ambiguous_path" => assert!(challenges.is_empty(), "challenge for {name}: {challenges:?}"),
+        "ambiguous_path" | "keys_unavailable" => assert!(challenges.is_empty(), "challenge for {name}: {challenges:?}"),
         _ => assert_invalid_token(name, &challenges),
     }
 }

@@ -49,6 +49,41 @@ pub fn over_http2_at_once(nginx: &Nginx, requests: &[Http2Request]) -> Vec<Respo
     })
 }
 
+/// The answer to a request with any headers and a body.
+pub fn over_http2_with(nginx: &Nginx, request: http::Request<&'static [u8]>) -> Response {
+    run(async {
+        let (mut sender, connection) = connect(nginx).await?;
+        let (head, body) = request.into_parts();
+        let (response, mut stream) = sender.send_request(http::Request::from_parts(head, ()), false)?;
+        stream.send_data(body, true)?;
+        let response = receive(response).await?;
+        drop((sender, stream));
+        connection.await.expect("no panic in the client")?;
+        Ok(response)
+    })
+}
+
+/// Cancels a request once `given_up` holds, and gives the answer to a next one on the same connection.
+pub fn over_http2_cancelled(
+    nginx: &Nginx,
+    first: &Http2Request,
+    given_up: impl Fn() -> bool,
+    next: &Http2Request,
+) -> Response {
+    run(async {
+        let (mut sender, connection) = connect(nginx).await?;
+        let cancelled = send(&mut sender, first)?;
+        while !given_up() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        drop(cancelled);
+        let response = receive(send(&mut sender, next)?).await?;
+        drop(sender);
+        connection.await.expect("no panic in the client")?;
+        Ok(response)
+    })
+}
+
 fn run<T>(work: impl Future<Output = Result<T, h2::Error>>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let in_time = async { tokio::time::timeout(Duration::from_secs(10), work).await };

@@ -5,18 +5,21 @@ use super::setup::Setup;
 use rustix::process::{Pid, Signal, kill_process};
 use std::path::PathBuf;
 use std::process::{Child, Output, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 pub struct Nginx {
     setup: Setup,
     master: Child,
+    tolerated: Mutex<Vec<&'static str>>,
 }
 
 impl Nginx {
     pub(super) fn start(setup: Setup) -> Nginx {
         let stderr = std::fs::File::create(setup.path("stderr.log")).expect("a file in the prefix");
         let master = setup.nginx().stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr).spawn();
-        let mut nginx = Nginx { master: master.expect("nginx runs; set NGINX to its path"), setup };
+        let mut nginx =
+            Nginx { master: master.expect("nginx runs; set NGINX to its path"), setup, tolerated: Mutex::default() };
         // The process id is written once every socket is open; workers are started once signals are waited for.
         super::eventually("nginx listens", || {
             let ended = nginx.master.try_wait().expect("a child");
@@ -61,6 +64,18 @@ impl Nginx {
     /// `nginx -s <what>`, from a shell that has none of the variables.
     pub fn command_in_empty_environment(&self, arguments: &[&str]) -> Output {
         self.setup.nginx().env_clear().args(arguments).output().expect("nginx runs")
+    }
+
+    /// Lines of the error log with this text are what the test is about, and no sign of ill health.
+    pub fn tolerate(&self, text: &'static str) {
+        self.tolerated.lock().expect("no panic").push(text);
+    }
+
+    /// Kills a worker, which gets no chance to tidy up.
+    pub fn kill(&self, worker: u32) {
+        self.tolerate("exited on signal 9");
+        let worker = Pid::from_raw(worker.cast_signed()).expect("a process id");
+        kill_process(worker, Signal::KILL).expect("the worker is there");
     }
 
     pub fn reload(&self) {
@@ -110,7 +125,11 @@ impl Drop for Nginx {
             return;
         }
         let worst = ["exited on signal", "exited with fatal", "[alert]", "[emerg]", "[crit]"];
-        let bad: Vec<&str> = log.lines().filter(|line| worst.iter().any(|word| line.contains(word))).collect();
+        let tolerated = self.tolerated.lock().expect("no panic");
+        let is_bad = |line: &&str| {
+            worst.iter().any(|word| line.contains(word)) && !tolerated.iter().any(|text| line.contains(text))
+        };
+        let bad: Vec<&str> = log.lines().filter(is_bad).collect();
         assert!(bad.is_empty(), "nginx was not well: {bad:#?}");
         assert!(graceful, "nginx did not stop within 10 s of SIGQUIT");
     }

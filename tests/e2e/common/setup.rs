@@ -11,6 +11,7 @@ pub struct Setup {
     pub(super) prefix: TempDir,
     pub(super) environment: BTreeMap<String, String>,
     log_level: &'static str,
+    workers: usize,
 }
 
 /// What `nginx -t` said.
@@ -27,6 +28,7 @@ impl Setup {
             prefix: tempfile::Builder::new().prefix("jus").tempdir().expect("a temporary directory"),
             environment: BTreeMap::from([("BETTER_AUTH_SECRET".into(), SECRET.into())]),
             log_level: "info",
+            workers: 1,
         }
     }
 
@@ -48,6 +50,11 @@ impl Setup {
 
     pub fn log_level(mut self, level: &'static str) -> Setup {
         self.log_level = level;
+        self
+    }
+
+    pub fn workers(mut self, workers: usize) -> Setup {
+        self.workers = workers;
         self
     }
 
@@ -117,8 +124,10 @@ impl Setup {
 
     fn main(&self) -> String {
         let user = if rustix::process::geteuid().is_root() { "user root;" } else { "" };
-        let level = self.log_level;
-        format!("{user} daemon off; master_process on; worker_processes 1; pid nginx.pid; error_log error.log {level};")
+        let (level, workers) = (self.log_level, self.workers);
+        format!(
+            "{user} daemon off; master_process on; worker_processes {workers}; pid nginx.pid; error_log error.log {level};"
+        )
     }
 }
 

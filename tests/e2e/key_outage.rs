@@ -1,0 +1,217 @@
+//! A key set that cannot be fetched: the last good one serves as long as it may, and nothing passes without one.
+
+use crate::common::*;
+use std::time::{Duration, Instant};
+
+fn ask(nginx: &Nginx, token: &str) -> Response {
+    get("/").token(token).send(nginx)
+}
+
+fn seconds(seconds: f64) {
+    std::thread::sleep(Duration::from_secs_f64(seconds));
+}
+
+/// The socket of a server that is gone is a critical error to nginx.
+fn without_server(nginx: &Nginx) {
+    nginx.tolerate("connect() to unix:keys.sock failed");
+}
+
+#[test]
+fn the_last_good_set_serves_until_stale_ends() {
+    let nginx = Setup::new().http(&fetching("valid=1s stale=3s", ""));
+    let alice = Issuer::new("alice");
+    let token = alice.token("alice");
+    without_server(&nginx);
+    let keys = KeyServer::of(&nginx);
+    keys.publish(key_set(&[&alice]));
+    let begun = Instant::now();
+    expect("with the server", "ok", &ask(&nginx, &token));
+    drop(keys);
+    while begun.elapsed() < Duration::from_millis(1700) {
+        expect("without it", "ok", &ask(&nginx, &token));
+        seconds(0.1);
+    }
+    assert!(!nginx.log_with("was not fetched").is_empty(), "it was tried again");
+    seconds(1.6);
+    expect("when it has lapsed", "keys_unavailable", &ask(&nginx, &token));
+    assert_eq!(ask(&nginx, "not.a.token").status, 401, "what is no token is refused as ever");
+
+    let keys = KeyServer::of(&nginx);
+    keys.publish(key_set(&[&alice]));
+    eventually("the set is there again", || ask(&nginx, &token).header("X-Result") == Some("ok"));
+}
+
+#[test]
+fn garbage_in_the_background_changes_nothing() {
+    let alice = Issuer::new("alice");
+    let set = key_set(&[&alice]);
+    let answers = [
+        ("garbage", response("200 OK", "", "mallory")),
+        ("a page", response("200 OK", "Content-Type: text/html\r\n", "<html></html>")),
+        ("an object", response("200 OK", "", "{}")),
+        ("compressed", response("200 OK", "Content-Encoding: gzip\r\n", &set)),
+        ("a redirect", response("302 Found", "Location: /\r\n", &set)),
+        ("an error", response("500 Internal Server Error", "", &set)),
+        ("truncated", response("200 OK", "", &set)[..150].into()),
+        ("too large", response("200 OK", "", format!("{set}{}", " ".repeat(256 * 1024)))),
+        ("nothing", Vec::new()),
+    ];
+    let locations = (0..answers.len()).map(|i| {
+        format!(
+            "location /{i}/ {{ jwt_user_scope any; jwt_user_scope_key_request /_{i} valid=1s; proxy_pass http://unix:echo.sock; }}
+            location = /_{i} {{ internal; proxy_pass http://unix:keys.sock; }}"
+        )
+    });
+    let nginx = Setup::new().server(&locations.collect::<String>());
+    let keys = KeyServer::of(&nginx);
+    keys.publish(&set);
+    let ask = |i: usize| get(format!("/{i}/")).token(&alice.token("alice")).send(&nginx);
+    (0..answers.len()).for_each(|i| expect("the first", "ok", &ask(i)));
+    seconds(1.1);
+    for (i, (name, bytes)) in answers.into_iter().enumerate() {
+        keys.answer(bytes);
+        let response = ask(i);
+        expect(name, "ok", &response);
+        assert_eq!(response.text(), format!("GET /{i}/ user="), "{name}");
+        let fetches = || keys.heads().iter().filter(|head| head.starts_with(&format!("GET /_{i} "))).count();
+        eventually(name, || !nginx.log_with(&format!("\"/_{i}\" was not fetched")).is_empty());
+        assert!(fetches() >= 2, "{name}");
+        expect(name, "ok", &ask(i));
+    }
+}
+
+#[test]
+fn a_slow_server_holds_up_nobody_who_has_keys() {
+    let nginx = Setup::new().http(&fetching("valid=1s", ""));
+    let (keys, alice, gate) = (KeyServer::of(&nginx), Issuer::new("alice"), Gate::default());
+    let token = alice.token("alice");
+    keys.publish(key_set(&[&alice]));
+    expect("the first", "ok", &ask(&nginx, &token));
+    keys.answer_behind(&gate, response("200 OK", "", key_set(&[&alice])));
+    seconds(1.1);
+    for _ in 0..50 {
+        let begun = Instant::now();
+        expect("meanwhile", "ok", &ask(&nginx, &token));
+        assert!(begun.elapsed() < Duration::from_millis(500), "{:?}", begun.elapsed());
+    }
+    assert_eq!((keys.count(), keys.open()), (2, 1), "one fetch, still under way");
+    gate.open();
+    eventually("it ends", || keys.open() == 0);
+    seconds(1.1);
+    expect("later", "ok", &ask(&nginx, &token));
+    eventually("it is refreshed again", || keys.count() == 3);
+}
+
+#[test]
+fn a_server_that_never_answers_costs_the_time_that_its_location_allows() {
+    let nginx = Setup::new().http(&fetching("", "proxy_read_timeout 1s;"));
+    let (keys, alice) = (KeyServer::of(&nginx), Issuer::new("alice"));
+    keys.stay_silent();
+    let begun = Instant::now();
+    let mut clients: Vec<_> = (0..10).map(|_| nginx.client()).collect();
+    let asked = get("/").token(&alice.token("alice"));
+    clients.iter_mut().for_each(|client| client.send(&asked.bytes()));
+    for client in &mut clients {
+        expect("one that has waited", "keys_unavailable", &client.receive("GET"));
+    }
+    assert!((1.0..2.5).contains(&begun.elapsed().as_secs_f64()), "{:?}", begun.elapsed());
+    assert_eq!(keys.count(), 1);
+
+    keys.publish(key_set(&[&alice]));
+    for client in &mut clients {
+        eventually("its connection serves on", || client.ask(&asked).header("X-Result") == Some("ok"));
+    }
+}
+
+#[test]
+fn a_start_without_the_server_asks_for_it_once_a_second() {
+    let nginx = Setup::new().http(&fetching("", ""));
+    let (keys, alice) = (KeyServer::of(&nginx), Issuer::new("alice"));
+    let begun = Instant::now();
+    let mut asked = 0;
+    while begun.elapsed() < Duration::from_secs(3) {
+        expect("without a set", "keys_unavailable", &ask(&nginx, &alice.token("alice")));
+        asked += 1;
+    }
+    assert!(asked > 50, "they are answered at once: {asked}");
+    assert!((2..=5).contains(&keys.count()), "{} fetches", keys.count());
+    keys.publish(key_set(&[&alice]));
+    eventually("the set is there", || ask(&nginx, &alice.token("alice")).header("X-Result") == Some("ok"));
+    assert!(keys.count() <= 7, "{} fetches", keys.count());
+}
+
+#[test]
+fn what_no_set_could_verify_asks_for_none() {
+    let nginx = Setup::new().http(&fetching("", ""));
+    let keys = KeyServer::of(&nginx);
+    keys.publish(key_set(&[&Issuer::new("alice")]));
+    let unsigned = |header: &str| format!("{}.{}.AAAA", b64(header), b64(claims(r#""uid":"alice""#)));
+    for (token, word) in [
+        (uid("alice"), "unsupported_algorithm"),
+        (unsigned(r#"{"alg":"none"}"#), "unsupported_algorithm"),
+        (unsigned(r#"{"alg":"HS512","kid":"alice"}"#), "unsupported_algorithm"),
+        (unsigned(r#"{"alg":"EdDSA","crit":["exp"]}"#), "malformed_token"),
+        (unsigned(r#"{"alg":"EdDSA","kid":1}"#), "malformed_token"),
+        ("a.b".into(), "malformed_token"),
+        (String::new(), "missing_token"),
+    ] {
+        expect(&token, word, &ask(&nginx, &token));
+    }
+    assert_eq!(keys.count(), 0);
+}
+
+/// A server of a name, which needs no other.
+fn named(parameters: &str) -> String {
+    let server = fetching(parameters, "").replacen("listen", "server_name www.example; listen", 1);
+    server.replace("proxy_pass http://unix:echo.sock;", "empty_gif;")
+}
+
+/// Replaces the workers, by a reload or otherwise.
+fn until_new_workers(nginx: &Nginx, act: impl FnOnce(&[u32])) {
+    let before = children_of(nginx.master());
+    act(&before);
+    eventually("all workers are new", || {
+        let workers = children_of(nginx.master());
+        workers.len() == before.len() && workers.iter().all(|worker| !before.contains(worker))
+    });
+}
+
+#[test]
+fn the_last_good_set_survives_a_reload_and_its_workers() {
+    let alice = Issuer::new("alice");
+    let token = alice.token("alice");
+    let server = named("valid=1s stale=1h");
+    let nginx = Setup::new().workers(2).http(&server);
+    without_server(&nginx);
+    let keys = KeyServer::of(&nginx);
+    keys.publish(key_set(&[&alice]));
+    expect("with the server", "ok", &ask(&nginx, &token));
+    drop(keys);
+
+    until_new_workers(&nginx, |_| nginx.reload());
+    expect("behind a reload", "ok", &ask(&nginx, &token));
+    until_new_workers(&nginx, |workers| workers.iter().for_each(|worker| nginx.kill(*worker)));
+    expect("behind the death of all workers", "ok", &ask(&nginx, &token));
+    nginx.rewrite(&server.replace("valid=1s", "valid=2s").replace("location", "\n\nlocation"));
+    until_new_workers(&nginx, |_| nginx.reload());
+    expect("behind a change of its times", "ok", &ask(&nginx, &token));
+}
+
+/// Two servers of one name, as for port 80 and 443, and a line that somebody adds above them.
+#[test]
+fn the_last_good_set_survives_an_edited_configuration() {
+    let alice = Issuer::new("alice");
+    let token = alice.token("alice");
+    let named = named("");
+    let other =
+        "server { listen unix:other.sock; server_name www.example; location / { return 301 https://www.example; } }";
+    let nginx = Setup::new().http(&format!("{other}\n{named}"));
+    without_server(&nginx);
+    let keys = KeyServer::of(&nginx);
+    keys.publish(key_set(&[&alice]));
+    expect("with the server", "ok", &ask(&nginx, &token));
+    drop(keys);
+    nginx.rewrite(&format!("server_tokens off;\n{other}\n{named}"));
+    until_new_workers(&nginx, |_| nginx.reload());
+    expect("behind a reload", "ok", &ask(&nginx, &token));
+}

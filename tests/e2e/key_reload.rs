@@ -1,0 +1,102 @@
+//! A reload reads key files again, and refuses nobody wrongly while it does.
+
+use crate::common::*;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// Asks with this token from several connections at a time for as long as `meanwhile` takes: each answer must be `ok`.
+fn never_refused_while(nginx: &Nginx, token: &str, meanwhile: impl FnOnce()) {
+    let (done, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let wrong = std::thread::scope(|scope| {
+        let ask = || {
+            let mut wrong = Vec::new();
+            while !done.load(Ordering::SeqCst) {
+                let response = get("/").token(token).send(nginx);
+                asked.fetch_add(1, Ordering::SeqCst);
+                if response.header("X-Result") != Some("ok") {
+                    wrong.push(response);
+                }
+            }
+            wrong
+        };
+        let askers = [scope.spawn(ask), scope.spawn(ask), scope.spawn(ask)];
+        eventually("the load is on", || asked.load(Ordering::SeqCst) > 100);
+        let before = asked.load(Ordering::SeqCst);
+        meanwhile();
+        eventually("some more have asked", || asked.load(Ordering::SeqCst) > before + 100);
+        done.store(true, Ordering::SeqCst);
+        askers.into_iter().flat_map(|asker| asker.join().expect("no panic")).collect::<Vec<_>>()
+    });
+    assert!(wrong.is_empty(), "{} of {} were refused: {:?}", wrong.len(), asked.into_inner(), wrong.first());
+}
+
+/// Puts a file in place of another at once, as careful deployments do.
+fn replace(nginx: &Nginx, name: &str, content: &str) {
+    std::fs::write(nginx.path("new"), content).expect("a file in the prefix");
+    std::fs::rename(nginx.path("new"), nginx.path(name)).expect("the new file in its place");
+}
+
+/// Waits until all workers are those of the last configuration.
+fn reload(nginx: &Nginx) {
+    let before = children_of(nginx.master());
+    nginx.reload();
+    eventually("no earlier worker is left", || {
+        let workers = children_of(nginx.master());
+        !workers.is_empty() && workers.iter().all(|worker| !before.contains(worker))
+    });
+}
+
+fn result(nginx: &Nginx, token: &str) -> String {
+    get("/").token(token).send(nginx).header("X-Result").unwrap_or_default().into()
+}
+
+/// From the old key to both, to the new one: nobody with a token that both sides of a reload accept is refused.
+fn assert_rotates(lines: &str, [old, both, new]: [String; 3], by_old: &str, by_new: &str, refused: &str) {
+    let server = format!("location / {{ jwt_user_scope any; {lines} empty_gif; }}");
+    let nginx = Setup::new().without_env().workers(2).file("keys", old).server(&server);
+    assert_eq!([result(&nginx, by_old), result(&nginx, by_new)], ["ok", refused], "{lines}");
+
+    replace(&nginx, "keys", &both);
+    assert_eq!([result(&nginx, by_old), result(&nginx, by_new)], ["ok", refused], "{lines}, before the reload");
+    never_refused_while(&nginx, by_old, || reload(&nginx));
+    assert_eq!([result(&nginx, by_old), result(&nginx, by_new)], ["ok", "ok"], "{lines}, with both");
+
+    replace(&nginx, "keys", &new);
+    never_refused_while(&nginx, by_new, || reload(&nginx));
+    assert_eq!([result(&nginx, by_old), result(&nginx, by_new)], [refused, "ok"], "{lines}, with the new one");
+}
+
+#[test]
+fn swaps_key_files_under_load() {
+    let (old, new) = (Issuer::new("old"), Issuer::new("new"));
+    let sets = [key_set(&[&old]), key_set(&[&new, &old]), key_set(&[&new])];
+    let tokens = (old.token("alice"), new.token("alice"));
+    assert_rotates("jwt_user_scope_key_file keys;", sets, &tokens.0, &tokens.1, "unknown_key");
+}
+
+#[test]
+fn swaps_secret_files_under_load() {
+    let (old, new) = ("the secret of yesterday - 32 bytes or more", "the secret of tomorrow - 32 bytes or more");
+    let versions = [format!("1:{old}"), format!("2:{new},1:{old}"), format!("2:{new}")];
+    let token = |secret| sign(HEADER, claims(r#""uid":"alice""#), secret);
+    let lines = "jwt_user_scope_secret file:keys versioned;";
+    assert_rotates(lines, versions, &token(old), &token(new), "bad_signature");
+}
+
+#[test]
+fn that_fails_leaves_the_old_keys_in_force() {
+    let (old, new) = (Issuer::new("old"), Issuer::new("new"));
+    let server = "location / { jwt_user_scope any; jwt_user_scope_key_file keys; empty_gif; }";
+    let nginx = Setup::new().without_env().file("keys", key_set(&[&old])).server(server);
+    nginx.tolerate("[emerg]");
+    for broken in ["", &key_set(&[&new])[..60], r#"{"keys":[]}"#] {
+        replace(&nginx, "keys", broken);
+        let failed = nginx.log_with("[emerg]").len();
+        never_refused_while(&nginx, &old.token("alice"), || {
+            nginx.reload();
+            eventually("the reload has failed", || nginx.log_with("[emerg]").len() > failed);
+        });
+    }
+    replace(&nginx, "keys", &key_set(&[&new]));
+    reload(&nginx);
+    assert_eq!([result(&nginx, &old.token("alice")), result(&nginx, &new.token("alice"))], ["unknown_key", "ok"]);
+}
