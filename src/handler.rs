@@ -51,7 +51,7 @@ pub fn access(r: Request) -> ngx_int_t {
         })
         .unwrap_or((UNDECIDED, None));
     r.restore_captures(&active.captures, state.captures.get());
-    if let Some(again) = lack.and_then(|lack| keyset::wait_for(r, &active.sets, state, lack)) {
+    if let Some(again) = lack.and_then(|lack| keyset::wait_for(r, &active.sets, &key_sets, state, lack)) {
         return again;
     }
     // Refused requests too: a key may have been replaced under the same `kid`.

@@ -132,7 +132,13 @@ pub struct Waiting {
 }
 
 /// Makes a request wait for a key, if a fetch is under way or can begin. `None` when there is nothing left to wait for.
-pub fn wait_for(r: Request, sets: &[FetchedSet], state: &State, lack: Lack) -> Option<ngx_int_t> {
+pub fn wait_for(
+    r: Request,
+    sets: &[FetchedSet],
+    decided_on: &[Option<Rc<KeySet>>],
+    state: &State,
+    lack: Lack,
+) -> Option<ngx_int_t> {
     let now = now();
     let mut waiting = state.waiting.borrow_mut();
     let again = waiting.is_some();
@@ -150,12 +156,19 @@ pub fn wait_for(r: Request, sets: &[FetchedSet], state: &State, lack: Lack) -> O
     };
     let wanted = sets.iter().zip(&waiting.finished);
     let wanted = wanted.filter(|(set, _)| lack == Lack::Key || set.current(now).is_none());
-    let mut pending = false;
+    // Another worker may have stored a set since the decision was made.
+    let latest = sets.iter().map(|set| set.current(now));
+    let mut pending = !latest.zip(decided_on).all(|(one, other)| match (&one, other) {
+        (Some(one), Some(other)) => Rc::ptr_eq(one, other),
+        (one, other) => one.is_none() && other.is_none(),
+    });
     for (set, &finished) in wanted {
         let ended = set.zone.finished() != finished;
         // Somebody has to fetch again, as soon as the floor allows.
         let soon = again && now < set.zone.started_at().saturating_add(floor);
-        pending |= set.is_outdated() || !ended && (set.zone.is_fetching(now) || set.fetch(r, state, floor) || soon);
+        // Asked twice: another worker may begin in between.
+        let fetching = || set.zone.is_fetching(now);
+        pending |= set.is_outdated() || !ended && (fetching() || set.fetch(r, state, floor) || soon || fetching());
     }
     pending.then(|| wait_on(r, state))
 }

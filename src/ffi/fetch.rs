@@ -30,6 +30,8 @@ pub struct Fetch {
     too_large: Cell<bool>,
     /// The filter that `bounded` stands before.
     input: Cell<Option<Input>>,
+    /// What chooses that filter.
+    init: Cell<Option<Init>>,
     body: RefCell<Vec<u8>>,
     /// Called once.
     end: RefCell<Option<End>>,
@@ -46,6 +48,7 @@ impl Fetch {
             encoded: Cell::new(false),
             too_large: Cell::new(false),
             input: Cell::new(None),
+            init: Cell::new(None),
             body: RefCell::default(),
             end: RefCell::new(Some(Box::new(end))),
         })
@@ -88,12 +91,17 @@ impl Fetch {
                 return;
             }
             ptr::copy_nonoverlapping(u.conf, copy, 1);
-            let enough = self.limit / (*copy).bufs.size.max(1) + 4;
+            let enough = (self.limit + READ_AHEAD) / (*copy).bufs.size.max(1) + 4;
             (*copy).bufs.num = (*copy).bufs.num.max(enough as ngx_int_t);
             u.conf = copy;
             u.set_buffering(1);
+            // The module chooses its filter later, by the header: so ours is put before it then.
+            self.init.set(u.input_filter_init);
             self.input.set(pipe.input_filter);
             pipe.input_filter = Some(bounded);
+            if u.input_filter_init.is_some() {
+                u.input_filter_init = Some(bound);
+            }
         }
     }
 
@@ -132,6 +140,25 @@ impl Fetch {
 
 /// What an upstream module does with the bytes that it reads.
 type Input = unsafe extern "C" fn(*mut ngx_event_pipe_t, *mut ngx_buf_t) -> ngx_int_t;
+
+/// What an upstream module does before it reads.
+type Init = unsafe extern "C" fn(*mut c_void) -> ngx_int_t;
+
+/// Lets the module choose its filter, and puts `bounded` before it.
+unsafe extern "C" fn bound(data: *mut c_void) -> ngx_int_t {
+    // SAFETY: nginx's upstream modules that pipe give their request as context.
+    unsafe {
+        let r = Request::from_ptr(data.cast());
+        let fetch = catch(None, || State::find(r.main()).and_then(|state| state.fetch_of(r)));
+        let (Some(fetch), Some(u)) = (fetch, (*r.as_ptr()).upstream.as_mut()) else { return NGX_ERROR as ngx_int_t };
+        let (Some(init), Some(pipe)) = (fetch.init.get(), u.pipe.as_mut()) else { return NGX_ERROR as ngx_int_t };
+        pipe.input_filter = fetch.input.get();
+        let done = init(data);
+        fetch.input.set(pipe.input_filter);
+        pipe.input_filter = Some(bounded);
+        done
+    }
+}
 
 /// More than the limit that an answer may bring besides its body: nginx reads ahead in whole buffers.
 const READ_AHEAD: usize = 64 * 1024;

@@ -3,6 +3,7 @@
 //! [`Request`] and [`Conf`] are made from pointers in the callbacks, and safe to use from there on: nginx keeps what
 //! they point to alive for as long as a callback runs, and everything runs on one thread.
 
+mod answer;
 mod conf;
 mod fetch;
 mod request;

@@ -8,16 +8,13 @@ use core::ptr::{self, NonNull};
 
 use authz::Path;
 use nginx_sys::{
-    NGX_HTTP_OPTIONS, NGX_HTTP_SATISFY_ANY, NGX_OK, ngx_alloc_chain_link, ngx_buf_t, ngx_chain_t,
-    ngx_http_complex_value, ngx_http_complex_value_t, ngx_http_core_access_phase, ngx_http_core_loc_conf_t,
-    ngx_http_core_main_conf_t, ngx_http_core_post_access_phase, ngx_http_get_flushed_variable,
-    ngx_http_phase_handler_t, ngx_http_request_t, ngx_http_variable_value_t, ngx_int_t, ngx_list_part_t, ngx_list_push,
-    ngx_palloc, ngx_pcalloc, ngx_pnalloc, ngx_pool_cleanup_add, ngx_str_t, ngx_table_elt_t, ngx_uint_t,
+    NGX_HTTP_OPTIONS, NGX_HTTP_SATISFY_ANY, NGX_OK, ngx_http_complex_value, ngx_http_complex_value_t,
+    ngx_http_core_loc_conf_t, ngx_http_get_flushed_variable, ngx_http_request_t, ngx_http_variable_value_t, ngx_int_t,
+    ngx_list_part_t, ngx_palloc, ngx_pnalloc, ngx_pool_cleanup_add, ngx_str_t, ngx_table_elt_t, ngx_uint_t,
 };
 
-use super::{bytes, index_of_core_module, index_of_filter_module, index_of_module, log_to, str_of};
+use super::{bytes, index_of_core_module, index_of_module, log_to};
 use crate::conf::{LocConf, MainConf};
-use crate::response::Answer;
 use crate::state::State;
 
 /// A request, in a callback.
@@ -39,7 +36,7 @@ impl<'r> Request<'r> {
         self.r.as_ptr()
     }
 
-    fn get(self) -> &'r ngx_http_request_t {
+    pub(super) fn get(self) -> &'r ngx_http_request_t {
         // SAFETY: valid by `from_ptr`; references are not held across calls into nginx.
         unsafe { self.r.as_ref() }
     }
@@ -223,7 +220,7 @@ impl<'r> Request<'r> {
     }
 
     /// A slot for a module's data. nginx clears it at internal redirects.
-    fn slot(self, module: usize) -> *mut *mut c_void {
+    pub(super) fn slot(self, module: usize) -> *mut *mut c_void {
         // SAFETY: a request has a slot for each module.
         unsafe { self.get().ctx.add(module) }
     }
@@ -292,102 +289,6 @@ impl<'r> Request<'r> {
             attached.write(Attached { mark: attached, state });
             cleanup.handler = Some(drop_attached);
             Some(&(*attached).state)
-        }
-    }
-
-    pub fn answer(self) -> Option<&'static Answer> {
-        // SAFETY: null, or what `set_answer` put there.
-        unsafe { (*self.slot(index_of_filter_module())).cast::<Answer>().as_ref() }
-    }
-
-    pub fn set_answer(self, answer: Option<&'static Answer>) {
-        let answer = answer.map_or(ptr::null(), ptr::from_ref);
-        // SAFETY: the slot is ours; an answer is only read.
-        unsafe { *self.slot(index_of_filter_module()) = answer.cast_mut().cast() }
-    }
-
-    /// Adds a `WWW-Authenticate` header. `None` when there is no memory.
-    pub fn push_challenge(self, value: &'r [u8]) -> Option<NonNull<ngx_table_elt_t>> {
-        // SAFETY: the list is the request's. Its memory is not zeroed, so every field is written.
-        unsafe {
-            let headers_out = &raw mut (*self.r.as_ptr()).headers_out;
-            let header = NonNull::new(ngx_list_push(&raw mut (*headers_out).headers).cast::<ngx_table_elt_t>())?;
-            header.write(ngx_table_elt_t {
-                hash: 1,
-                key: str_of(b"WWW-Authenticate"),
-                value: str_of(value),
-                lowcase_key: ptr::null_mut(),
-                #[cfg(nginx_1_23)]
-                next: ptr::null_mut(),
-            });
-            // `satisfy any` takes the challenge back from here once another module lets the request in.
-            (*headers_out).www_authenticate = header.as_ptr();
-            Some(header)
-        }
-    }
-
-    /// Takes back a header of `push_challenge`.
-    pub fn remove_challenge(self, header: NonNull<ngx_table_elt_t>) {
-        // SAFETY: the header is in the list of this request, and stays there: a hash of 0 only hides it.
-        unsafe {
-            (*header.as_ptr()).hash = 0;
-            let headers_out = &raw mut (*self.r.as_ptr()).headers_out;
-            if (*headers_out).www_authenticate == header.as_ptr() {
-                (*headers_out).www_authenticate = ptr::null_mut();
-            }
-        }
-    }
-
-    pub fn err_status(self) -> ngx_uint_t {
-        self.get().err_status
-    }
-
-    /// The handler that runs, or has run last, by its place in nginx's table.
-    pub fn phase(self) -> ngx_int_t {
-        self.get().phase_handler
-    }
-
-    /// Whether nginx is, or has ended the request, in its access phase: what is sent is a refusal, not a content.
-    pub fn is_in_access_phase(self) -> bool {
-        let r = self.get();
-        let Ok(index) = usize::try_from(r.phase_handler) else { return false };
-        // SAFETY: nginx keeps the index within its table, which is read only.
-        let checker = unsafe {
-            let core = &*(*r.main_conf.add(index_of_core_module())).cast::<ngx_http_core_main_conf_t>();
-            (*core.phase_engine.handlers.add(index)).checker
-        };
-        type Checker = unsafe extern "C" fn(*mut ngx_http_request_t, *mut ngx_http_phase_handler_t) -> ngx_int_t;
-        let is = |phase: Checker| checker.is_some_and(|checker| ptr::fn_addr_eq(checker, phase));
-        is(ngx_http_core_access_phase) || is(ngx_http_core_post_access_phase)
-    }
-
-    /// Describes the body that will be sent.
-    pub fn set_content(self, content_type: &'static [u8], length: usize) {
-        // SAFETY: the header has not been sent; nothing else refers to these fields.
-        unsafe {
-            let headers_out = &raw mut (*self.r.as_ptr()).headers_out;
-            (*headers_out).content_type = str_of(content_type);
-            (*headers_out).content_type_len = content_type.len();
-            (*headers_out).content_type_lowcase = ptr::null_mut();
-            (*headers_out).content_length_n = length as nginx_sys::off_t;
-        }
-    }
-
-    /// A whole body of constant bytes. `None` when there is no memory.
-    pub fn last_chain(self, body: &'static [u8]) -> Option<*mut ngx_chain_t> {
-        // SAFETY: buffer and link are the pool's; nginx reads memory buffers only.
-        unsafe {
-            let pool = self.get().pool;
-            let buf = ngx_pcalloc(pool, mem::size_of::<ngx_buf_t>()).cast::<ngx_buf_t>().as_mut()?;
-            let link = ngx_alloc_chain_link(pool).as_mut()?;
-            buf.pos = body.as_ptr().cast_mut();
-            buf.last = buf.pos.add(body.len());
-            buf.set_memory(1);
-            buf.set_last_buf(u32::from(!self.is_subrequest()));
-            buf.set_last_in_chain(1);
-            link.buf = buf;
-            link.next = ptr::null_mut();
-            Some(link)
         }
     }
 

@@ -116,9 +116,10 @@ impl Zone {
             let count = shared.begun.fetch_add(1, Ordering::AcqRel) & u64::from(u32::MAX);
             // SAFETY: nginx sets it once in every process.
             let turn = unsafe { ngx_pid as u64 } << 32 | count;
-            shared.started_at.store(now, Ordering::Release);
             shared.held_until.store(until, Ordering::Release);
             shared.holder.store(turn, Ordering::Release);
+            // Last: who is kept from a fetch of its own by it sees whose fetch is under way.
+            shared.started_at.store(now, Ordering::Release);
             Some(Turn(turn))
         })
     }

@@ -276,3 +276,52 @@ fn a_set_of_realistic_size_fits_without_tuning() {
         assert!(begun.elapsed() < Duration::from_secs(2), "{name}: {:?}", begun.elapsed());
     }
 }
+
+#[test]
+fn too_large_an_answer_is_given_up_at_once() {
+    let set = key_set(&[&Issuer::new("alice")]);
+    let sized = |kib: usize| response("200 OK", "", format!("{set}{}", " ".repeat(kib * 1024 + 1 - set.len())));
+    let chunk = [b"1000\r\n", &[b' '; 0x1000][..], b"\r\n"].concat();
+    let chunked = |kib: usize| {
+        let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n".to_vec();
+        [head, chunk.repeat(kib / 4 + 1), b"0\r\n\r\n".to_vec()].concat()
+    };
+    // Around what fits into the buffers, with what is read ahead of them.
+    let sizes = [256, 264, 272, 280, 300, 320, 340, 512, 4096];
+    let answers: Vec<_> = sizes.iter().flat_map(|&kib| [sized(kib), chunked(kib)]).collect();
+    let settings = [
+        "",
+        "proxy_max_temp_file_size 0;",
+        "proxy_buffering off;",
+        "proxy_max_temp_file_size 0; proxy_buffers 32 32k;",
+    ];
+    let locations: Vec<_> =
+        settings.iter().flat_map(|lines| answers.iter().map(move |_| (*lines, format!("{lines} {PROXY}")))).collect();
+    let nginx = Setup::new().http(&one_each(&locations));
+    let keys = KeyServer::of(&nginx);
+    let token = Issuer::new("alice").token("alice");
+    for (i, (lines, _)) in locations.iter().enumerate() {
+        let answer = &answers[i % answers.len()];
+        keys.answer(answer.clone());
+        let name = format!("{} bytes, {lines:?}", answer.len());
+        let begun = Instant::now();
+        assert_answered(&nginx, &name, &format!("/{i}/"), &token, "keys_unavailable");
+        assert!(begun.elapsed() < Duration::from_secs(2), "{name}: {:?}", begun.elapsed());
+    }
+    eventually("no connection is left", || keys.open() == 0);
+}
+
+#[test]
+fn an_endless_answer_is_given_up() {
+    let nginx = Setup::new().http(&one_each(
+        &["", "proxy_max_temp_file_size 0;", "proxy_buffering off;"].map(|lines| (lines, format!("{lines} {PROXY}"))),
+    ));
+    let keys = KeyServer::of(&nginx);
+    keys.answer_endlessly(b"HTTP/1.0 200 OK\r\n\r\n{\"keys\":[".to_vec(), b"{},".repeat(1000));
+    for i in 0..3 {
+        let begun = Instant::now();
+        assert_answered(&nginx, "endless", &format!("/{i}/"), &Issuer::new("alice").token("alice"), "keys_unavailable");
+        assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+        eventually("its connection is closed", || keys.open() == 0);
+    }
+}

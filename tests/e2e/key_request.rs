@@ -45,6 +45,29 @@ fn a_cold_start_costs_one_fetch_however_many_ask() {
     assert_eq!(keys.count(), 1);
 }
 
+/// The same again and again, with a server that answers at once: what one worker finds out must not be lost on another.
+#[test]
+fn a_cold_start_refuses_nobody() {
+    const SETS: usize = 120;
+    let location =
+        |i| format!("location /{i}/ {{ jwt_user_scope any; jwt_user_scope_key_request /_jwks?{i}; empty_gif; }}\n");
+    let nginx = Setup::new().workers(2).server(&format!(
+        "{} location = /pid {{ return 200 $pid; }} location = /_jwks {{ internal; proxy_pass http://unix:keys.sock; }}",
+        (0..SETS).map(location).collect::<String>()
+    ));
+    let (keys, alice) = (KeyServer::of(&nginx), Issuer::new("alice"));
+    keys.publish(key_set(&[&alice]));
+    let mut clients = connections_to_both(&nginx, 8);
+    for i in 0..SETS {
+        let asked = get(format!("/{i}/")).token(&alice.token("alice")).bytes();
+        clients.iter_mut().for_each(|client| client.send(&asked));
+        for client in &mut clients {
+            expect(&format!("set {i}"), "ok", &client.receive("GET"));
+        }
+        assert_eq!(keys.count(), i + 1);
+    }
+}
+
 /// What a client could send that an answer depends on, or that is nobody else's business.
 const HEADERS: [(&str, &str); 15] = [
     ("Cookie", "sid=mallory"),

@@ -83,6 +83,14 @@ impl KeyServer {
         });
     }
 
+    /// Begins an answer, and goes on with it until nobody reads it any more.
+    pub fn answer_endlessly(&self, head: Vec<u8>, more: Vec<u8>) {
+        self.reply(move |mut stream| {
+            let begun = stream.write_all(&head).is_ok();
+            while begun && stream.write_all(&more).is_ok() {}
+        });
+    }
+
     /// Takes requests and never answers.
     pub fn stay_silent(&self) {
         self.reply(|mut stream| _ = stream.read(&mut [0]));

@@ -1,0 +1,135 @@
+use super::*;
+
+fn parse(text: &str) -> Result<Object, NotAnObject> {
+    Object::parse(text.as_bytes().to_vec())
+}
+
+/// `levels` objects, one in another.
+fn nested(levels: usize) -> String {
+    format!("{}1{}", "{\"a\":".repeat(levels), "}".repeat(levels))
+}
+
+#[test]
+fn keeps_values_as_written() {
+    let object =
+        parse(r#"{"n": -0, "f":1.50e1 ,"s":"a\u00e9","t":true,"z":null,"a":[1, "x"],"\u006f":{"k":7}}"#).unwrap();
+    let rows = [
+        ("n", Value::Number("-0")),
+        ("f", Value::Number("1.50e1")),
+        ("s", Value::String("a\u{e9}".into())),
+        ("t", Value::Bool(true)),
+        ("z", Value::Null),
+        ("a", Value::Array("[1, \"x\"]")),
+        ("o", Value::Object("{\"k\":7}")),
+    ];
+    for (name, value) in rows {
+        assert_eq!(object.get(name), Some(value), "{name}");
+    }
+    assert_eq!(object.get("missing"), None);
+}
+
+#[test]
+fn refuses_what_is_not_one_strict_object() {
+    let rows = [
+        "",
+        "null",
+        "1",
+        "[]",
+        "\"a\"",
+        "{",
+        "{}}",
+        "{} x",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{\"a\":01}",
+        "{\"a\":+1}",
+        "{\"a\":NaN}",
+        "{a:1}",
+        "{'a':1}",
+        "{\"a\":1,}",
+        "{\"a\":\"\n\"}",
+        "{\"a\":\"\\x\"}",
+        "{\"a\":\"\\ud800\"}",
+        "{\"\\ud800\":1}",
+        "{\"a\":[\"\\ud800\"]}",
+        "/**/{}",
+        "\u{feff}{}",
+    ];
+    for text in rows {
+        assert!(parse(text).is_err(), "{text}");
+    }
+    assert!(Object::parse(b"{\"a\":\"\xff\"}".to_vec()).is_err(), "not UTF-8");
+    assert!(parse(" \r\n\t{ } ").is_ok(), "white space around it");
+}
+
+#[test]
+fn refuses_a_name_used_twice_at_every_depth() {
+    let many: String = (0..40).map(|i| format!("\"m{i}\":0,")).collect();
+    let rows = [
+        r#"{"a":1,"a":1}"#.to_owned(),
+        r#"{"a":1,"\u0061":2}"#.to_owned(),
+        r#"{"x":{"a":1,"a":2}}"#.to_owned(),
+        r#"{"x":[[{"b":{"a":1,"\u0061":2}}]]}"#.to_owned(),
+        format!("{{{many}\"m7\":1}}"),
+        format!("{{\"x\":{{{many}\"m7\":1}}}}"),
+    ];
+    for text in rows {
+        assert!(parse(&text).is_err(), "{text}");
+    }
+    assert!(parse(&format!("{{{many}\"M7\":1}}")).is_ok(), "names differ in case");
+    assert!(parse(r#"{"a":{"a":{"a":1}},"b":[{"a":1},{"a":1}]}"#).is_ok(), "the same name in different objects");
+}
+
+#[test]
+fn bounds_the_nesting() {
+    assert!(parse(&nested(MAX_DEPTH)).is_ok());
+    assert!(parse(&nested(MAX_DEPTH + 1)).is_err());
+    assert!(parse(&nested(900)).is_err());
+    assert!(parse(&format!("{{\"a\":{}{}}}", "[".repeat(126), "]".repeat(126))).is_ok());
+    assert!(parse(&format!("{{\"a\":{}{}}}", "[".repeat(127), "]".repeat(127))).is_err());
+}
+
+#[test]
+fn folds_names_for_variables() {
+    let object = parse(r#"{"Role":"a","x":1,"X":2}"#).unwrap();
+    assert_eq!(object.get_folded("role"), Some(Value::String("a".into())));
+    assert_eq!(object.get_folded("x"), None, "two that fold together");
+    assert_eq!(object.get_folded("y"), None);
+}
+
+#[test]
+fn shows_values() {
+    let rows = [
+        (r#""a b""#, Some("a b")),
+        (r#""a,b""#, Some("a,b")),
+        (r#""""#, Some("")),
+        ("1.50", Some("1.50")),
+        ("true", Some("true")),
+        ("false", Some("false")),
+        (r#"["a",1,true]"#, Some("a,1,true")),
+        (r#"[]"#, Some("")),
+        (r#"["a,b","c"]"#, None),
+        (r#"["a",null]"#, None),
+        (r#"[["a"]]"#, None),
+        ("null", None),
+        ("{}", None),
+    ];
+    for (value, shown) in rows {
+        let object = parse(&format!("{{\"v\":{value}}}")).unwrap();
+        assert_eq!(object.get("v").unwrap().into_shown().as_deref(), shown, "{value}");
+    }
+}
+
+#[test]
+fn steps_into_objects_and_arrays() {
+    let object = parse(r#"{"a":{"b":[10,{"c":"x"}],"~1/":5}}"#).unwrap();
+    let a = object.get("a").unwrap();
+    let b = a.step("b").unwrap();
+    assert_eq!(b.step("0"), Some(Value::Number("10")));
+    assert_eq!(b.step("1").unwrap().step("c"), Some(Value::String("x".into())));
+    assert_eq!(a.step("~1/"), Some(Value::Number("5")));
+    for token in ["00", "01", "-", "+0", "2", "", "18446744073709551616"] {
+        assert_eq!(b.step(token), None, "{token}");
+    }
+    assert_eq!(b.step("0").unwrap().step("0"), None);
+}
