@@ -62,7 +62,8 @@ impl FetchedSet {
     /// Starts a fetch, unless one has begun within `floor` seconds or is under way.
     fn fetch(&self, r: Request, state: &State, floor: u64) -> bool {
         let now = now();
-        if now < self.zone.started_at().saturating_add(floor) {
+        // A start in the future is one of a clock that has been set back since.
+        if now.checked_sub(self.zone.started_at()).is_some_and(|elapsed| elapsed < floor) {
             return false;
         }
         let Some(turn) = self.zone.take_turn(now, now + FETCH_TIMEOUT) else { return false };

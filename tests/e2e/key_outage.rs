@@ -49,6 +49,7 @@ fn garbage_in_the_background_changes_nothing() {
         ("garbage", response("200 OK", "", "mallory")),
         ("a page", response("200 OK", "Content-Type: text/html\r\n", "<html></html>")),
         ("an object", response("200 OK", "", "{}")),
+        ("an empty set", response("200 OK", "", r#"{"keys":[]}"#)),
         ("compressed", response("200 OK", "Content-Encoding: gzip\r\n", &set)),
         ("a redirect", response("302 Found", "Location: /\r\n", &set)),
         ("an error", response("500 Internal Server Error", "", &set)),
