@@ -149,3 +149,31 @@ fn without_memory_nobody_is_let_in() {
     let told = nginx.read("error.log").replace("[emerg]", "").replace("[crit]", "");
     std::fs::write(nginx.path("error.log"), told).expect("the error log");
 }
+
+/// The words that depend on keys that are published, and on the guard.
+#[test]
+fn words_about_keys_and_guards_are_in_the_access_log() {
+    let known = Issuer::new("known");
+    let nginx = Setup::new().file("set", key_set(&[&known])).http(&format!(
+        "{RESULTS}
+        server {{
+            listen unix:nginx.sock;
+            access_log access.log results;
+            jwt_user_scope_guard /users/:user_id;
+            location /file {{ jwt_user_scope any; jwt_user_scope_key_file set; empty_gif; }}
+            location /none {{ jwt_user_scope any; jwt_user_scope_key_request /_jwks; empty_gif; }}
+            location = /_jwks {{ internal; return 404; }}
+            location / {{ empty_gif; }}
+        }}"
+    ));
+    let cases = [
+        ("ok", get("/file").token(&known.token("alice")), 200),
+        ("unknown_key", get("/file").token(&Issuer::new("other").token("alice")), 401),
+        ("keys_unavailable", get("/none").token(&known.token("alice")), 503),
+        ("uncovered_path", get("/users/alice").token(&known.token("alice")), 403),
+    ];
+    for (word, request, status) in &cases {
+        assert_eq!(request.send(&nginx).status, *status, "{word}");
+    }
+    assert_eq!(logged(&nginx, cases.len()), cases.map(|(word, ..)| word));
+}
