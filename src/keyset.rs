@@ -115,6 +115,15 @@ pub fn current(sets: &[FetchedSet]) -> Vec<Option<Rc<KeySet>>> {
     sets.iter().map(|set| set.current(now)).collect()
 }
 
+/// Whether these are the very same sets.
+pub fn same_sets(one: &[Option<Rc<KeySet>>], other: &[Option<Rc<KeySet>>]) -> bool {
+    one.len() == other.len()
+        && one.iter().zip(other).all(|(one, other)| match (one, other) {
+            (Some(one), Some(other)) => Rc::ptr_eq(one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        })
+}
+
 /// Why a request waits for a fetch.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Lack {
@@ -155,22 +164,20 @@ pub fn wait_for(
         Lack::Key if !again => EARLY_FETCH_FLOOR,
         _ => FIRST_FETCH_FLOOR,
     };
-    let wanted = sets.iter().zip(&waiting.finished);
-    let wanted = wanted.filter(|(set, _)| lack == Lack::Key || set.current(now).is_none());
-    // Another worker may have stored a set since the decision was made.
-    let latest = sets.iter().map(|set| set.current(now));
-    let mut pending = !latest.zip(decided_on).all(|(one, other)| match (&one, other) {
-        (Some(one), Some(other)) => Rc::ptr_eq(one, other),
-        (one, other) => one.is_none() && other.is_none(),
-    });
-    for (set, &finished) in wanted {
+    let mut pending = false;
+    for ((set, &finished), used) in sets.iter().zip(&waiting.finished).zip(decided_on) {
+        if lack == Lack::Set && used.is_some() {
+            continue;
+        }
         let ended = set.zone.finished() != finished;
         // Somebody has to fetch again, as soon as the floor allows.
         let soon = again && now < set.zone.started_at().saturating_add(floor);
         // Asked twice: another worker may begin in between.
         let fetching = || set.zone.is_fetching(now);
-        pending |= set.is_outdated() || !ended && (fetching() || set.fetch(r, state, floor) || soon || fetching());
+        pending |= !ended && (fetching() || set.fetch(r, state, floor) || soon || fetching());
     }
+    // Last: whatever another worker has stored until now is worth another decision.
+    pending |= !same_sets(&current(sets), decided_on);
     pending.then(|| wait_on(r, state))
 }
 

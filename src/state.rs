@@ -14,7 +14,7 @@ use nginx_sys::{ngx_int_t, ngx_table_elt_t};
 use crate::conf::Active;
 use crate::ffi::{Captures, Fetch, Request, Wake};
 use crate::guard::Awaited;
-use crate::keyset::Waiting;
+use crate::keyset::{Waiting, same_sets};
 
 /// State of a request. Shared, since a variable read while a decision is made finds it too.
 #[derive(Default)]
@@ -67,10 +67,6 @@ pub struct Key {
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
-        let same_set = |(one, other): (&Option<Rc<KeySet>>, &Option<Rc<KeySet>>)| match (one, other) {
-            (Some(one), Some(other)) => Rc::ptr_eq(one, other),
-            (one, other) => one.is_none() && other.is_none(),
-        };
         let Self { active, raw, uri, rewritten, preflight, token, second_token, key_sets, now } = self;
         *active == other.active
             && *raw == other.raw
@@ -79,8 +75,7 @@ impl PartialEq for Key {
             && *preflight == other.preflight
             && *token == other.token
             && *second_token == other.second_token
-            && key_sets.len() == other.key_sets.len()
-            && key_sets.iter().zip(&other.key_sets).all(same_set)
+            && same_sets(key_sets, &other.key_sets)
             && *now == other.now
     }
 }
