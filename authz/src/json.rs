@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
+use memchr::memchr;
 use serde::Deserializer as _;
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -65,7 +66,8 @@ impl Object {
         let text = String::from_utf8(bytes).map_err(|_| NotAnObject)?;
         let members = {
             let mut json = serde_json::Deserializer::from_str(&text);
-            let members = json.deserialize_map(Members { text: &text }).map_err(|_| NotAnObject)?;
+            let has_escapes = memchr(b'\\', text.as_bytes()).is_some();
+            let members = json.deserialize_map(Members { text: &text, has_escapes }).map_err(|_| NotAnObject)?;
             json.end().map_err(|_| NotAnObject)?;
             members
         };
@@ -86,7 +88,7 @@ impl Object {
 
     /// The value of a member, if there is one of this name.
     pub fn get(&self, name: &str) -> Option<Value<'_>> {
-        let member = self.members.iter().find(|m| m.name.get(&self.text) == name)?;
+        let member = self.members.iter().find(|m| m.name.bytes(&self.text) == name.as_bytes())?;
         Some(Value::of(&self.text[member.value.clone()]))
     }
 }
@@ -96,6 +98,14 @@ impl Name {
         match self {
             Self::At(range) => &text[range.clone()],
             Self::Escaped(name) => name,
+        }
+    }
+
+    /// To compare with: it costs no look for the ends of characters.
+    fn bytes<'a>(&'a self, text: &'a str) -> &'a [u8] {
+        match self {
+            Self::At(range) => &text.as_bytes()[range.clone()],
+            Self::Escaped(name) => name.as_bytes(),
         }
     }
 }
@@ -175,7 +185,7 @@ fn array_index(token: &str) -> Option<usize> {
 
 /// The content of a quoted string; `None` where an escape stands for no character (a lone surrogate).
 fn unquote(raw: &str) -> Option<Cow<'_, str>> {
-    if raw.contains('\\') {
+    if memchr(b'\\', raw.as_bytes()).is_some() {
         return serde_json::from_str(raw).ok().map(Cow::Owned);
     }
     raw.get(1..raw.len() - 1).map(Cow::Borrowed)
@@ -184,6 +194,8 @@ fn unquote(raw: &str) -> Option<Cow<'_, str>> {
 /// Collects the members of the outermost object.
 struct Members<'t> {
     text: &'t str,
+    /// Without any, every string stands for the text that is written.
+    has_escapes: bool,
 }
 
 impl Members<'_> {
@@ -204,22 +216,22 @@ impl<'de> Visitor<'de> for Members<'de> {
         let mut members = Vec::with_capacity(8);
         while let Some(name) = map.next_key_seed(Text)? {
             let raw = map.next_value::<&'de RawValue>()?.get();
-            check(raw).map_err(de::Error::custom)?;
+            check(raw, self.has_escapes).map_err(de::Error::custom)?;
             let name = match name {
                 Cow::Borrowed(name) => Name::At(self.range(name)),
                 Cow::Owned(name) => Name::Escaped(name.into()),
             };
             members.push(Member { name, value: self.range(raw) });
         }
-        unique(members.iter().map(|m| m.name.get(self.text)))?;
+        unique(members.iter().map(|m| m.name.bytes(self.text)))?;
         Ok(members)
     }
 }
 
 /// What skipping a value leaves unchecked: strings that stand for no text, and everything about nested members.
-fn check(raw: &str) -> Result<(), &'static str> {
+fn check(raw: &str, has_escapes: bool) -> Result<(), &'static str> {
     match raw.as_bytes().first() {
-        Some(b'"') if unquote(raw).is_none() => Err("not a string"),
+        Some(b'"') if has_escapes && unquote(raw).is_none() => Err("not a string"),
         Some(b'{' | b'[') => {
             let mut json = serde_json::Deserializer::from_str(raw);
             Nested { levels: MAX_DEPTH - 1 }.deserialize(&mut json).map_err(|_| "not strict")
@@ -229,12 +241,12 @@ fn check(raw: &str) -> Result<(), &'static str> {
 }
 
 /// No name twice. Few members are compared directly, many (a hostile header) are sorted.
-fn unique<'a, E: de::Error>(names: impl Iterator<Item = &'a str> + Clone) -> Result<(), E> {
+fn unique<'a, E: de::Error>(names: impl Iterator<Item = &'a [u8]> + Clone) -> Result<(), E> {
     const FEW: usize = 16;
     let repeated = if names.clone().nth(FEW).is_none() {
         names.clone().enumerate().any(|(i, name)| names.clone().take(i).any(|other| other == name))
     } else {
-        let mut sorted: Vec<&str> = names.collect();
+        let mut sorted: Vec<&[u8]> = names.collect();
         sorted.sort_unstable();
         sorted.windows(2).any(|pair| pair[0] == pair[1])
     };
@@ -333,7 +345,7 @@ impl<'de> Visitor<'de> for Nested {
             map.next_value_seed(inner)?;
             names.push(name);
         }
-        unique(names.iter().map(|name| name.as_ref()))
+        unique(names.iter().map(|name| name.as_bytes()))
     }
 }
 

@@ -1,10 +1,10 @@
 //! The keys of a location, configured and fetched, and which of them a token is tried with.
 
-use std::borrow::Cow;
 use std::rc::Rc;
 
 use crate::Denied;
 use crate::algorithm::{Algorithm, Algorithms};
+use crate::header::{Header, KnownHeaders};
 use crate::jwk::{self, KeySetError};
 use crate::key::{Key, KeyLabel, MAX_TRIED};
 use crate::key_file::{self, KeyFileError};
@@ -16,6 +16,7 @@ pub struct Keys {
     keys: Vec<Rc<Key>>,
     allowed: Option<Algorithms>,
     key_sets: usize,
+    known_headers: KnownHeaders,
 }
 
 /// The public keys of a set that was fetched. Built when it arrives, and never changed.
@@ -57,6 +58,11 @@ impl Keys {
     /// Whether there is nothing to verify with, and never will be.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty() && self.key_sets == 0
+    }
+
+    /// Headers of tokens that these keys have verified.
+    pub(crate) fn known_headers(&self) -> &KnownHeaders {
+        &self.known_headers
     }
 
     fn add(&mut self, keys: Vec<Rc<Key>>) -> Result<(), TooMany> {
@@ -101,34 +107,27 @@ pub(crate) struct KeysAtHand<'k> {
     pub sets: &'k [Option<Rc<KeySet>>],
 }
 
-/// What the header of a token says about its key.
-pub(crate) struct Named<'t> {
-    /// `None` for one that nothing is verified with.
-    pub algorithm: Option<Algorithm>,
-    pub kid: Option<Cow<'t, str>>,
-}
-
 impl<'k> KeysAtHand<'k> {
     /// The key that verifies. The token's `alg` chooses among keys, and never changes what a key is used for (RFC 8725
     /// section 3.1).
     ///
     /// # Errors
     /// There is none. While a set that may hold it has never been fetched, nothing is said against the token.
-    pub fn verifying(self, named: &Named<'_>, verifies: impl Fn(&Key) -> bool) -> Result<&'k Rc<Key>, Denied> {
-        let Some(algorithm) = named.algorithm else { return Err(Denied::UnsupportedAlgorithm) };
-        self.selected(algorithm, named.kid.as_deref())
+    pub fn verifying(self, header: &Header, verifies: impl Fn(&Key) -> bool) -> Result<&'k Rc<Key>, Denied> {
+        let Some(algorithm) = header.algorithm else { return Err(Denied::UnsupportedAlgorithm) };
+        self.selected(algorithm, header.kid.as_deref())
             .and_then(|mut keys| keys.find(|key| verifies(key)).ok_or(Denied::BadSignature))
             .map_err(|denied| if self.lacks_a_set(algorithm) { Denied::KeysUnavailable } else { denied })
     }
 
     /// Whether the key of a refused token may have been published after the sets were fetched: a set could hold it, and
     /// its `kid` is unknown, or it has none and there is no key at all.
-    pub fn may_be_outdated(self, named: &Named<'_>) -> bool {
-        let knows_it = match named.kid.as_deref() {
+    pub fn may_be_outdated(self, header: &Header) -> bool {
+        let knows_it = match header.kid.as_deref() {
             Some(kid) => self.all().any(|key| key.kid.as_deref() == Some(kid)),
             None => self.sets.iter().flatten().any(|set| !set.is_empty()),
         };
-        named.algorithm.is_some_and(|algorithm| self.keys.could_fetch(algorithm)) && !knows_it
+        header.algorithm.is_some_and(|algorithm| self.keys.could_fetch(algorithm)) && !knows_it
     }
 
     /// Keys of the algorithm that the token's `kid` selects: those that carry it, then those without one; all, when the
@@ -145,6 +144,11 @@ impl<'k> KeysAtHand<'k> {
         }
         let mut keys = fitting.clone().filter(carries_it).chain(fitting.filter(has_none)).take(MAX_TRIED).peekable();
         if keys.peek().is_some() { Ok(keys) } else { Err(Denied::UnsupportedAlgorithm) }
+    }
+
+    /// Whether this very key is at hand.
+    pub fn include(self, key: &Rc<Key>) -> bool {
+        self.all().any(|one| Rc::ptr_eq(one, key))
     }
 
     fn all(self) -> impl Iterator<Item = &'k Rc<Key>> + Clone {

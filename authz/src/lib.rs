@@ -7,13 +7,16 @@ use std::cell::RefCell;
 use std::ptr;
 use std::rc::Rc;
 
+use cache::Sought;
 use keys::KeysAtHand;
 
 mod algorithm;
+mod cache;
 mod claims;
 mod denied;
 mod encoding;
 mod guard;
+mod header;
 mod json;
 mod jwk;
 mod key;
@@ -28,10 +31,12 @@ mod readers;
 mod scope;
 mod secret;
 mod template;
+mod times;
 mod token;
 mod verify;
 
 pub use algorithm::{AlgorithmError, Algorithms};
+pub use cache::Cache;
 pub use denied::{Challenge, Denied, Detail};
 pub use encoding::Encoding;
 pub use guard::{Guard, Readings};
@@ -205,7 +210,7 @@ pub fn examine(policy: &Policy, input: Input, now: u64) -> Result<Examined, Deni
     if policy.rules.preflight && input.preflight {
         return Ok(Examined::Preflight);
     }
-    authenticate(policy, &input, now).map(|identity| Examined::Identity(Rc::new(identity)))
+    authenticate(policy, &input, now).map(Examined::Identity)
 }
 
 /// The second part of [`decide`]: the user and the conditions.
@@ -238,15 +243,35 @@ fn at_hand<'k>(policy: &'k Policy, input: &Input<'k>) -> KeysAtHand<'k> {
 }
 
 /// Who the token names: the rules that answer 401, in the order of the contract.
-fn authenticate(policy: &Policy, input: &Input, now: u64) -> Result<Identity, Denied> {
+fn authenticate(policy: &Policy, input: &Input, now: u64) -> Result<Rc<Identity>, Denied> {
     let token = input.token.ok_or(Denied::MissingToken)?;
     if input.second_token.is_some_and(|second| second != token) {
         return Err(Denied::TwoTokens);
     }
-    let token = verify::verify(at_hand(policy, input), token)?;
+    let sought = Sought { token, keys: &policy.keys, claim: &policy.claim };
+    let Some(cache) = &policy.cache else { return identify(policy, input, sought, now) };
+    match cache.find(sought, at_hand(policy, input)) {
+        Some(identity) => {
+            let checked = claims::check(&policy.rules, &identity.token, now);
+            if checked == Err(Denied::Expired) {
+                cache.forget(sought);
+            }
+            checked.map(|()| identity)
+        }
+        None => {
+            let identity = identify(policy, input, sought, now)?;
+            cache.keep(sought, &identity, now);
+            Ok(identity)
+        }
+    }
+}
+
+/// Who a token names that has not been seen before.
+fn identify(policy: &Policy, input: &Input, sought: Sought, now: u64) -> Result<Rc<Identity>, Denied> {
+    let token = verify::verify(at_hand(policy, input), sought.token)?;
     claims::check(&policy.rules, &token, now)?;
     let user = User::of(token.claims(), &policy.claim)?;
-    Ok(Identity { token, user, shown: RefCell::default() })
+    Ok(Rc::new(Identity { token, user, shown: RefCell::default() }))
 }
 
 /// Whether that user may reach the location: the user or the bypass, then what else is required.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::rc::Rc;
 
+use crate::cache::Cache;
 use crate::keys::Keys;
 use crate::path::Path;
 use crate::scope::ClaimName;
@@ -38,9 +39,10 @@ pub struct Rules {
 /// All rules of one location.
 pub struct Policy {
     pub(crate) scope: Scope,
-    pub(crate) claim: ClaimName,
+    pub(crate) claim: Rc<ClaimName>,
     pub(crate) keys: Rc<Keys>,
     pub(crate) rules: Rules,
+    pub(crate) cache: Option<Rc<Cache>>,
 }
 
 /// A policy without a key, which could only refuse.
@@ -61,7 +63,12 @@ impl Policy {
     /// # Errors
     /// There is no key.
     pub fn new(scope: Scope, claim: ClaimName, keys: Rc<Keys>, rules: Rules) -> Result<Self, NoKeys> {
-        if keys.is_empty() { Err(NoKeys) } else { Ok(Self { scope, claim, keys, rules }) }
+        if keys.is_empty() { Err(NoKeys) } else { Ok(Self { scope, claim: claim.into(), keys, rules, cache: None }) }
+    }
+
+    /// Remembers verified tokens, in a place that policies may share.
+    pub fn remembering(self, cache: Rc<Cache>) -> Self {
+        Self { cache: Some(cache), ..self }
     }
 
     /// Whether a user is compared here, and this path is not one that every backend reads as nginx does.

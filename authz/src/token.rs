@@ -1,7 +1,8 @@
-//! From an `Authorization` value to the three parts of a compact JWS (RFC 7515 section 7.1).
+//! From an `Authorization` value to the three segments of a compact JWS (RFC 7515 section 7.1).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use memchr::memchr;
 
 use crate::Denied;
 
@@ -25,37 +26,44 @@ fn trim_spaces(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// A token taken apart and decoded, nothing of it verified.
-pub(crate) struct Unverified<'t> {
+/// A token taken apart, nothing of it verified.
+#[derive(Clone, Copy)]
+pub(crate) struct Compact<'t> {
     /// What was signed: header and payload segments with the dot between them.
     pub signed: &'t [u8],
-    pub header: Vec<u8>,
-    pub payload: Vec<u8>,
-    pub signature: Vec<u8>,
+    /// The header segment, as it was sent.
+    pub header: &'t [u8],
+    payload: &'t [u8],
+    signature: &'t [u8],
 }
 
-impl<'t> Unverified<'t> {
-    /// Exactly three non-empty segments, each strict base64url: no padding, no white space, no non-zero trailing bits.
+impl<'t> Compact<'t> {
+    /// Exactly three segments, none of them empty.
     pub fn split(token: &'t [u8]) -> Result<Self, Denied> {
-        let mut parts = token.split(|&b| b == b'.');
-        let (Some(header), Some(payload), Some(signature), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err(Denied::Segments);
-        };
-        if header.is_empty() || payload.is_empty() || signature.is_empty() {
+        let (header, rest) = split_at_dot(token).ok_or(Denied::Segments)?;
+        let (payload, signature) = split_at_dot(rest).ok_or(Denied::Segments)?;
+        if header.is_empty() || payload.is_empty() || signature.is_empty() || memchr(b'.', signature).is_some() {
             return Err(Denied::Segments);
         }
-        Ok(Self {
-            signed: &token[..header.len() + 1 + payload.len()],
-            header: decode(header)?,
-            payload: decode(payload)?,
-            signature: decode(signature)?,
-        })
+        Ok(Self { signed: &token[..header.len() + 1 + payload.len()], header, payload, signature })
+    }
+
+    pub fn payload(self) -> Result<Vec<u8>, Denied> {
+        decode(self.payload)
+    }
+
+    pub fn signature(self) -> Result<Vec<u8>, Denied> {
+        decode(self.signature)
     }
 }
 
-fn decode(segment: &[u8]) -> Result<Vec<u8>, Denied> {
+fn split_at_dot(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let dot = memchr(b'.', bytes)?;
+    Some((&bytes[..dot], &bytes[dot + 1..]))
+}
+
+/// Strict base64url: no padding, no white space, no non-zero trailing bits.
+pub(crate) fn decode(segment: &[u8]) -> Result<Vec<u8>, Denied> {
     URL_SAFE_NO_PAD.decode(segment).map_err(|_| Denied::Encoding)
 }
 
@@ -90,6 +98,11 @@ mod tests {
         }
     }
 
+    fn read(token: &[u8]) -> Result<(&[u8], [Vec<u8>; 3]), Denied> {
+        let token = Compact::split(token)?;
+        Ok((token.signed, [decode(token.header)?, token.payload()?, token.signature()?]))
+    }
+
     #[test]
     fn takes_three_strict_segments_only() {
         let rows: [(&[u8], Option<Denied>); 17] = [
@@ -112,8 +125,8 @@ mod tests {
             (b"QQ. QQ.QQ", Some(Denied::Encoding)),
         ];
         for (token, denied) in rows {
-            assert_eq!(Unverified::split(token).err(), denied, "{}", token.escape_ascii());
+            assert_eq!(read(token).err(), denied, "{}", token.escape_ascii());
         }
-        assert_eq!(Unverified::split(b"QQ.QUI.QUJD").unwrap().signed, b"QQ.QUI");
+        assert_eq!(read(b"QQ.QUI.QUJD").unwrap(), (&b"QQ.QUI"[..], [b"A".into(), b"AB".into(), b"ABC".into()]));
     }
 }

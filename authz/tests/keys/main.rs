@@ -1,9 +1,10 @@
-//! Keys: every algorithm, every form that a key comes in, and which key a token is tried with.
+//! Keys: every algorithm, every form that a key comes in, which key a token is tried with, and how long that is remembered.
 //!
 //! The keys and tokens in `data` are made by `data/make.py` with other libraries than ours; `data/rfc.json` is copied
 //! from the RFCs.
 
 mod algorithms;
+mod cache;
 mod files;
 mod selection;
 mod sets;

@@ -1,0 +1,135 @@
+//! The JOSE header (RFC 7515 section 4), and recognising one that an issuer repeats byte for byte.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use crate::algorithm::Algorithm;
+use crate::json::{Object, Value};
+use crate::{Denied, token};
+
+/// A header, and what it says about the key. Members that carry keys, or say where one is (`jku`, `jwk`, `x5u`, `x5c`),
+/// are not looked at (RFC 8725 section 3.10).
+#[derive(Debug)]
+pub(crate) struct Header {
+    members: Object,
+    /// `None` for one that nothing is verified with.
+    pub algorithm: Option<Algorithm>,
+    pub kid: Option<Box<str>>,
+}
+
+impl Header {
+    /// Reads a header segment.
+    ///
+    /// # Errors
+    /// It is malformed, or asks for what is not understood here.
+    pub fn read(segment: &[u8]) -> Result<Self, Denied> {
+        Self::of(Object::parse(token::decode(segment)?).map_err(|_| Denied::Header)?)
+    }
+
+    fn of(members: Object) -> Result<Self, Denied> {
+        if members.get("crit").is_some() {
+            return Err(Denied::Critical);
+        }
+        let kid = match members.get("kid") {
+            None => None,
+            Some(Value::String(kid)) => Some(kid.into()),
+            Some(_) => return Err(Denied::HeaderMember),
+        };
+        let algorithm = match members.get("alg") {
+            Some(Value::String(alg)) => Algorithm::named(&alg),
+            _ => return Err(Denied::HeaderMember),
+        };
+        Ok(Self { members, algorithm, kid })
+    }
+
+    /// Its members.
+    pub fn members(&self) -> &Object {
+        &self.members
+    }
+}
+
+/// How many headers are recognised. An issuer has one for each of its keys, and few keys at a time.
+const KNOWN: usize = 4;
+
+/// A header segment, and what it says.
+type Known = (Box<[u8]>, Rc<Header>);
+
+/// Headers of tokens that were verified lately.
+#[derive(Debug, Default)]
+pub(crate) struct KnownHeaders {
+    known: RefCell<Vec<Known>>,
+    oldest: Cell<usize>,
+}
+
+impl KnownHeaders {
+    /// The header of this very segment.
+    pub fn find(&self, segment: &[u8]) -> Option<Rc<Header>> {
+        let known = self.known.borrow();
+        known.iter().find(|(one, _)| **one == *segment).map(|(_, header)| header.clone())
+    }
+
+    /// Keeps the header of a token whose signature held, in the place of the one kept longest. Any other header would let
+    /// whoever sends junk push out those that matter.
+    pub fn keep(&self, segment: &[u8], header: &Rc<Header>) {
+        let mut known = self.known.borrow_mut();
+        if known.iter().any(|(one, _)| **one == *segment) {
+            return;
+        }
+        let entry = (segment.into(), header.clone());
+        if known.len() < KNOWN {
+            known.push(entry);
+        } else {
+            let oldest = self.oldest.get();
+            known[oldest] = entry;
+            self.oldest.set((oldest + 1) % KNOWN);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(text: &str) -> Result<Header, Denied> {
+        Header::of(Object::parse(text.into()).unwrap())
+    }
+
+    #[test]
+    fn says_what_it_is_verified_with() {
+        let read = header(r#"{"alg":"HS256","kid":"a"}"#).unwrap();
+        assert_eq!((read.algorithm, read.kid.as_deref()), (Some(Algorithm::HS256), Some("a")));
+        let read = header(r#"{"alg":"none"}"#).unwrap();
+        assert_eq!((read.algorithm, read.kid), (None, None));
+    }
+
+    #[test]
+    fn refuses_what_cannot_be_followed() {
+        let rows = [
+            (r#"{}"#, Denied::HeaderMember),
+            (r#"{"alg":1}"#, Denied::HeaderMember),
+            (r#"{"alg":null}"#, Denied::HeaderMember),
+            (r#"{"alg":"HS256","kid":1}"#, Denied::HeaderMember),
+            (r#"{"alg":"HS256","kid":null}"#, Denied::HeaderMember),
+            (r#"{"alg":"HS256","crit":["b64"]}"#, Denied::Critical),
+            (r#"{"alg":"HS256","crit":null}"#, Denied::Critical),
+        ];
+        for (text, denied) in rows {
+            assert_eq!(header(text).err(), Some(denied), "{text}");
+        }
+    }
+
+    #[test]
+    fn recognises_the_latest_few() {
+        let known = KnownHeaders::default();
+        let header = Rc::new(header(r#"{"alg":"HS256"}"#).unwrap());
+        let segments: Vec<_> = (0..=KNOWN).map(|i| format!("segment {i}")).collect();
+        for segment in &segments {
+            known.keep(segment.as_bytes(), &header);
+            known.keep(segment.as_bytes(), &header);
+        }
+        let found: Vec<_> = segments.iter().map(|segment| known.find(segment.as_bytes()).is_some()).collect();
+        assert_eq!(found, [false, true, true, true, true]);
+        assert!(known.find(b"segment").is_none() && known.find(b"").is_none());
+        assert_eq!(known.known.borrow().len(), KNOWN);
+    }
+}

@@ -1,0 +1,83 @@
+//! How often the decision asks for memory: never for a token that is remembered, and seldom otherwise.
+
+use std::num::NonZeroUsize;
+use std::rc::Rc;
+
+use authz::{
+    Cache, ClaimName, Decision, Denied, Granted, Input, KeyLabel, KeySet, Keys, Path, Policy, Rules, Scope, SecretForm,
+    decide,
+};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, EncodingKey, crypto};
+use serde_json::json;
+
+const SECRET: &[u8] = b"a secret for these tests, 32 bytes or more";
+const USER: &str = "JqT8w2ZcXh4VbN6mLk0RpYs3Gd9FaE5u";
+const PATH: &[u8] = b"/api/users/JqT8w2ZcXh4VbN6mLk0RpYs3Gd9FaE5u/files/report.pdf";
+
+fn policy(cached: bool) -> Policy {
+    let mut keys = Keys::default();
+    keys.add_secret(SECRET, SecretForm::default(), &KeyLabel::default()).unwrap();
+    keys.expect_key_set();
+    let claim = ClaimName::parse(b"uid").unwrap();
+    let rules = Rules { issuers: vec!["https://auth.example.com".into()], ..Rules::default() };
+    let policy = Policy::new(Scope::User, claim, Rc::new(keys), rules).unwrap();
+    if cached { policy.remembering(Rc::new(Cache::new(NonZeroUsize::new(100).unwrap()))) } else { policy }
+}
+
+fn token(number: u64, exp: u64) -> String {
+    let claims = json!({
+        "iat": number, "exp": exp, "uid": USER, "sub": USER, "email": "somebody@example.com",
+        "role": "member", "iss": "https://auth.example.com", "aud": "https://api.example.com",
+    });
+    let encode = |text: String| URL_SAFE_NO_PAD.encode(text);
+    let signed =
+        format!("{}.{}", encode(json!({ "alg": "HS256", "typ": "JWT" }).to_string()), encode(claims.to_string()));
+    let signature = crypto::sign(signed.as_bytes(), &EncodingKey::from_secret(SECRET), Algorithm::HS256).unwrap();
+    format!("{signed}.{signature}")
+}
+
+/// A decision, and how often it asked for memory.
+fn ask(policy: &Policy, token: Option<&str>, user: &str) -> (Decision, u64) {
+    let set = [Some(Rc::new(KeySet::from_jwks(br#"{"keys":[]}"#, None, None).unwrap()))];
+    let path = Path { raw: PATH, uri: PATH, rewritten: false };
+    let token = token.map(str::as_bytes);
+    let input = Input { path, preflight: false, token, second_token: None, user: user.as_bytes(), key_sets: &set };
+    let mut decision = None;
+    let asked = allocation_counter::measure(|| decision = Some(decide(policy, input, 50, &mut ())));
+    (decision.unwrap(), asked.count_total)
+}
+
+#[test]
+fn a_remembered_token_asks_for_none() {
+    let policy = policy(true);
+    let (good, expired) = (token(1, 100), token(2, 10));
+    let (first, asked) = ask(&policy, Some(&good), USER);
+    assert_eq!(first.outcome, Ok(Granted::Ok));
+    assert!(asked > 0, "the count counts");
+    for (token, user, outcome) in [
+        (Some(&good), USER, Ok(Granted::Ok)),
+        (Some(&good), "somebody-else", Err(Denied::UserMismatch)),
+        (Some(&good), "", Err(Denied::EmptyScope)),
+        (None, USER, Err(Denied::MissingToken)),
+    ] {
+        let (decision, asked) = ask(&policy, token.map(String::as_str), user);
+        assert_eq!((decision.outcome, asked), (outcome, 0));
+    }
+    let (decision, asked) = ask(&policy, Some(&expired), USER);
+    assert_eq!((decision.outcome, asked > 0), (Err(Denied::Expired), true), "a signature was checked");
+}
+
+/// A ceiling, so that a change that asks for more is seen: payload, signature, members, user and identity; remembered, the
+/// token too.
+#[test]
+fn a_new_token_asks_for_a_few() {
+    for (cached, ceiling) in [(false, 5), (true, 6)] {
+        let policy = policy(cached);
+        ask(&policy, Some(&token(0, 100)), USER).0.outcome.unwrap();
+        // A table that grows asks for more; so the least of many.
+        let asked = (1..50).map(|i| ask(&policy, Some(&token(i, 100)), USER).1).min();
+        assert_eq!(asked, Some(ceiling), "with a cache: {cached}");
+    }
+}
