@@ -39,7 +39,7 @@ pub fn access(r: Request) -> ngx_int_t {
     if state.has_failed() {
         return failed(r);
     }
-    let key_sets = keyset::current(&active.sets);
+    let key_sets = active.sets.current();
     let (decision, lack) = state
         .deciding(|| {
             let input = gather(r, active, state, &key_sets)?;
@@ -72,7 +72,7 @@ fn lack(active: &Active, input: Input, decision: &Decision) -> Option<Lack> {
 /// The decision for a variable that is read before the access phase of its location. Nothing is refused yet, and nothing
 /// fetched.
 pub fn decide_early(r: Request, active: &Active, state: &State) {
-    let key_sets = keyset::current(&active.sets);
+    let key_sets = active.sets.current();
     let decision = state.deciding(|| {
         let input = gather(r, active, state, &key_sets)?;
         // The token is verified once; conditions may have changed since, and are evaluated anew.

@@ -109,19 +109,52 @@ impl Drop for KeptTurn {
     }
 }
 
-/// The sets of a location as of now, in the order in which it has them.
-pub fn current(sets: &[FetchedSet]) -> Vec<Option<Rc<KeySet>>> {
-    let now = now();
-    sets.iter().map(|set| set.current(now)).collect()
+/// The state of several sets at one moment; `None` for one that may not be used.
+pub type SetsNow = Rc<[Option<Rc<KeySet>>]>;
+
+/// The key sets of a location, in the order in which it has them.
+#[derive(Default)]
+pub struct FetchedSets {
+    sets: Vec<FetchedSet>,
+    /// As they were at the last request.
+    known: RefCell<SetsNow>,
+}
+
+impl FetchedSets {
+    pub fn new(sets: Vec<FetchedSet>) -> Self {
+        let known = sets.iter().map(|_| None).collect();
+        Self { sets, known: RefCell::new(known) }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.sets.is_empty()
+    }
+
+    /// The sets as of now.
+    pub fn current(&self) -> SetsNow {
+        let mut known = self.known.borrow_mut();
+        if !self.is_empty() {
+            let now = now();
+            let current = || self.sets.iter().map(|set| set.current(now));
+            if !current().zip(known.iter()).all(|(one, other)| is_same(&one, other)) {
+                *known = current().collect();
+            }
+        }
+        known.clone()
+    }
+}
+
+fn is_same(one: &Option<Rc<KeySet>>, other: &Option<Rc<KeySet>>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => Rc::ptr_eq(one, other),
+        (one, other) => one.is_none() && other.is_none(),
+    }
 }
 
 /// Whether these are the very same sets.
 pub fn same_sets(one: &[Option<Rc<KeySet>>], other: &[Option<Rc<KeySet>>]) -> bool {
-    one.len() == other.len()
-        && one.iter().zip(other).all(|(one, other)| match (one, other) {
-            (Some(one), Some(other)) => Rc::ptr_eq(one, other),
-            (one, other) => one.is_none() && other.is_none(),
-        })
+    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| is_same(one, other))
 }
 
 /// Why a request waits for a fetch.
@@ -144,7 +177,7 @@ pub struct Waiting {
 /// Makes a request wait for a key, if a fetch is under way or can begin. `None` when there is nothing left to wait for.
 pub fn wait_for(
     r: Request,
-    sets: &[FetchedSet],
+    sets: &FetchedSets,
     decided_on: &[Option<Rc<KeySet>>],
     state: &State,
     lack: Lack,
@@ -154,7 +187,7 @@ pub fn wait_for(
     let again = waiting.is_some();
     let waiting = waiting.get_or_insert_with(|| Waiting {
         until: now + FETCH_TIMEOUT,
-        finished: sets.iter().map(|set| set.zone.finished()).collect(),
+        finished: sets.sets.iter().map(|set| set.zone.finished()).collect(),
     });
     if now >= waiting.until {
         return None;
@@ -165,7 +198,7 @@ pub fn wait_for(
         _ => FIRST_FETCH_FLOOR,
     };
     let mut pending = false;
-    for ((set, &finished), used) in sets.iter().zip(&waiting.finished).zip(decided_on) {
+    for ((set, &finished), used) in sets.sets.iter().zip(&waiting.finished).zip(decided_on) {
         if lack == Lack::Set && used.is_some() {
             continue;
         }
@@ -177,18 +210,21 @@ pub fn wait_for(
         pending |= !ended && (fetching() || set.fetch(r, state, floor) || soon || fetching());
     }
     // Last: whatever another worker has stored until now is worth another decision.
-    pending |= !same_sets(&current(sets), decided_on);
+    pending |= !same_sets(&sets.current(), decided_on);
     pending.then(|| wait_on(r, state))
 }
 
 /// Whether nothing has changed since the request began to wait, so that there is nothing new to decide on.
-pub fn is_pending(sets: &[FetchedSet], state: &State) -> bool {
+pub fn is_pending(sets: &FetchedSets, state: &State) -> bool {
+    if sets.is_empty() {
+        return false;
+    }
     let now = now();
     state.waiting.borrow().as_ref().is_some_and(|waiting| {
         let same = |(set, finished): (&FetchedSet, &u64)| !set.is_outdated() && set.zone.finished() == *finished;
         now < waiting.until
-            && sets.iter().zip(&waiting.finished).all(same)
-            && sets.iter().any(|set| set.zone.is_fetching(now))
+            && sets.sets.iter().zip(&waiting.finished).all(same)
+            && sets.sets.iter().any(|set| set.zone.is_fetching(now))
     })
 }
 
@@ -198,9 +234,9 @@ pub fn wait_on(r: Request, state: &State) -> ngx_int_t {
 }
 
 /// Fetches sets again whose time has come. The request goes on with the keys at hand.
-pub fn refresh(r: Request, sets: &[FetchedSet], state: &State) {
+pub fn refresh(r: Request, sets: &FetchedSets, state: &State) {
     let now = now();
-    for set in sets {
+    for set in &sets.sets {
         let due = set.zone.fetched_at().saturating_add(set.request.valid);
         if set.zone.generation() > 0 && now >= due && !set.zone.is_fetching(now) {
             set.fetch(r, state, EARLY_FETCH_FLOOR.min(set.request.valid));

@@ -134,11 +134,12 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
     catch(ERROR, || {
         // SAFETY: nginx calls with the configuration being read.
         let cf = unsafe { Conf::from_ptr(cf) };
-        let add = |phase, handler, place| cf.add_phase_handler(phase as usize, handler, place);
-        let handlers = add(ngx_http_phases_NGX_HTTP_POST_READ_PHASE, begin_handler, Place::Last)
-            && add(ngx_http_phases_NGX_HTTP_PREACCESS_PHASE, guard_handler, Place::Last)
-            && add(ngx_http_phases_NGX_HTTP_ACCESS_PHASE, access_handler, Place::Last)
-            && add(ngx_http_phases_NGX_HTTP_LOG_PHASE, log_handler, Place::First);
+        let uses = cf.main_conf().uses;
+        let add = |used: bool, phase, handler, place| !used || cf.add_phase_handler(phase as usize, handler, place);
+        let handlers = add(uses.guards, ngx_http_phases_NGX_HTTP_POST_READ_PHASE, begin_handler, Place::Last)
+            && add(uses.guards, ngx_http_phases_NGX_HTTP_PREACCESS_PHASE, guard_handler, Place::Last)
+            && add(uses.checks, ngx_http_phases_NGX_HTTP_ACCESS_PHASE, access_handler, Place::Last)
+            && add(uses.any(), ngx_http_phases_NGX_HTTP_LOG_PHASE, log_handler, Place::First);
         status(if handlers { conf::check_user_id(cf) } else { Err(Failed) })
     })
 }
@@ -174,9 +175,13 @@ unsafe extern "C" fn filter_postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t 
     catch(ERROR, || {
         // SAFETY: nginx calls with the configuration being read.
         let cf = unsafe { Conf::from_ptr(cf) };
-        let add = |phase, handler| cf.add_phase_handler(phase as usize, handler, Place::Last);
-        let handlers = add(ngx_http_phases_NGX_HTTP_REWRITE_PHASE, location_handler)
-            && add(ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE, content_handler);
+        let uses = cf.main_conf().uses;
+        let add = |used: bool, phase, handler| !used || cf.add_phase_handler(phase as usize, handler, Place::Last);
+        let handlers = add(uses.captures, ngx_http_phases_NGX_HTTP_REWRITE_PHASE, location_handler)
+            && add(uses.guards, ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE, content_handler);
+        if !uses.any() {
+            return OK;
+        }
         status(if handlers { response::install_filters() } else { Err(Failed) })
     })
 }

@@ -3,14 +3,13 @@
 //! The access handler returns a status only, so that `satisfy`, `error_page`, `auth_delay` and the rest work as with
 //! nginx's own access modules. When nginx sends its page in the end, the filters put the body in its place.
 
-use core::cell::Cell;
 use std::rc::Rc;
 
 use authz::{Challenge, Denied, Detail};
 use nginx_sys::{ngx_chain_t, ngx_int_t, ngx_uint_t};
 
 use crate::conf::{Answers, Failed};
-use crate::ffi::{self, BodyFilter, Fetch, Handler, Request};
+use crate::ffi::{self, BodyFilter, ConfCell, Fetch, Handler, Request};
 use crate::state::State;
 use crate::{ERROR, INTERNAL_ERROR, body_filter, header_filter};
 
@@ -187,10 +186,8 @@ fn fetch_of(r: Request) -> Option<Rc<Fetch>> {
     State::find(r.main())?.fetch_of(r)
 }
 
-thread_local! {
-    /// The filters that were first before ours, set anew at each configuration. nginx runs on one thread.
-    static NEXT: Cell<Option<(Handler, BodyFilter)>> = const { Cell::new(None) };
-}
+/// The filters that were first before ours, set anew at each configuration.
+static NEXT: ConfCell<Option<(Handler, BodyFilter)>> = ConfCell::new(None);
 
 /// Puts our filters in front.
 ///

@@ -1,9 +1,10 @@
 //! The directives: their table and their setters.
 
 use core::ffi::{c_char, c_void};
+use core::num::NonZeroUsize;
 use std::rc::Rc;
 
-use authz::{Algorithms, ClaimName, Guard, Scope};
+use authz::{Algorithms, Cache, ClaimName, Guard, Scope};
 use nginx_sys::{
     NGX_CONF_1MORE, NGX_CONF_TAKE1, NGX_CONF_TAKE2, NGX_HTTP_LMT_CONF, NGX_HTTP_LOC_CONF, NGX_HTTP_LOC_CONF_OFFSET,
     NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF, NGX_HTTP_VAR_NOCACHEABLE, NGX_LOG_ERR, NGX_LOG_INFO, NGX_LOG_NOTICE,
@@ -26,6 +27,9 @@ pub struct Commands<const N: usize>([ngx_command_t; N]);
 
 // SAFETY: the table is constant, and what it points to is static.
 unsafe impl<const N: usize> Sync for Commands<N> {}
+
+/// More tokens than memory has room for are a mistake in writing.
+const MAX_CACHE: usize = 10_000_000;
 
 /// What is wrong with a directive, in nginx's words; the place is added.
 pub(super) type Wrong = String;
@@ -57,7 +61,7 @@ macro_rules! commands {
     };
 }
 
-commands! { 23:
+commands! { 24:
     "jwt_user_scope" ANYWHERE NGX_CONF_TAKE1 Settings::set_check;
     "jwt_user_scope_claim" ANYWHERE NGX_CONF_TAKE1 Settings::set_claim;
     "jwt_user_scope_secret" ANYWHERE NGX_CONF_1MORE |s, cf, words| keys::add_secret(&mut s.keys, cf, words);
@@ -87,6 +91,7 @@ commands! { 23:
     "jwt_user_scope_log_level" ANYWHERE NGX_CONF_TAKE1 |s, _, words| once(&mut s.log_level, words, |w| {
         one_of(w, &[("info", NGX_LOG_INFO), ("notice", NGX_LOG_NOTICE), ("warn", NGX_LOG_WARN), ("error", NGX_LOG_ERR)])
     });
+    "jwt_user_scope_cache" ANYWHERE NGX_CONF_TAKE1 |s, _, words| once(&mut s.cache, words, cache);
     "jwt_user_scope_set" NGX_HTTP_MAIN_CONF NGX_CONF_TAKE2 |_, cf, words| set_variable(cf, words);
 }
 
@@ -275,6 +280,20 @@ fn guard_templates(words: &mut [ngx_str_t]) -> Result<Option<Rc<Guard>>, Wrong> 
         add.map_err(|error| format!("template \"{word}\" in \"{}\" directive {error}", words[0]))?;
     }
     Ok(Some(Rc::new(guard)))
+}
+
+/// `jwt_user_scope_cache max=<n> | off`
+fn cache(words: &mut [ngx_str_t]) -> Result<Option<Rc<Cache>>, Wrong> {
+    if is_off(words) {
+        return Ok(None);
+    }
+    // Only digits: the parser would take a sign.
+    let max = words[1].to_str().ok().and_then(|word| word.strip_prefix("max="));
+    let max = max.filter(|max| max.bytes().all(|b| b.is_ascii_digit())).and_then(|max| max.parse().ok());
+    match max.filter(|max: &NonZeroUsize| max.get() <= MAX_CACHE) {
+        Some(max) => Ok(Some(Rc::new(Cache::new(max)))),
+        None => Err(invalid(words, &words[1], "it must be \"max=\" and a number from 1 to 10000000, or \"off\"")),
+    }
 }
 
 fn stands_alone(words: &[ngx_str_t]) -> Result<(), Wrong> {

@@ -4,17 +4,21 @@ pub mod directives;
 pub mod keys;
 mod warnings;
 
+use core::num::NonZeroUsize;
 use core::ptr::NonNull;
 use std::rc::Rc;
 
-use authz::{Algorithms, ClaimName, Guard, Keys, Policy, Rules, Scope};
+use authz::{Algorithms, Cache, ClaimName, Guard, Keys, Policy, Rules, Scope};
 use nginx_sys::{NGX_LOG_ERR, ngx_http_complex_value_t};
 
-use self::keys::{KeyRequest, KeySources};
-use crate::ffi::{Conf, Position, Request, Zone};
-use crate::keyset::FetchedSet;
+use self::keys::KeySources;
+use crate::ffi::{Conf, Position, Request};
+use crate::keyset::FetchedSets;
 use crate::log;
 use crate::response::{Challenges, ErrorBody};
+
+/// Verified tokens remembered per worker, where the configuration says nothing. See docs/performance.md.
+const DEFAULT_CACHE: NonZeroUsize = NonZeroUsize::new(1000).unwrap();
 
 /// The configuration cannot be used. Why has been logged.
 #[derive(Debug)]
@@ -54,10 +58,28 @@ pub struct MainConf {
     user_id: Vec<Position>,
     /// The secret of locations that name none.
     default_keys: Option<Rc<KeySources>>,
+    /// The cache of locations that set none.
+    default_cache: Option<Rc<Cache>>,
+    /// What the configuration makes use of.
+    pub uses: Uses,
     /// Names of the variables of `jwt_user_scope_set`.
     pub set_variables: Vec<Box<[u8]>>,
     /// Indexes of the module's variables, once nginx has given all.
     pub variables: Vec<usize>,
+}
+
+/// What a configuration makes use of: nginx is not made to call what never has anything to do.
+#[derive(Clone, Copy, Default)]
+pub struct Uses {
+    pub checks: bool,
+    pub captures: bool,
+    pub guards: bool,
+}
+
+impl Uses {
+    pub fn any(self) -> bool {
+        self.checks || self.guards
+    }
 }
 
 /// Configuration of a level. What is `None` is inherited.
@@ -84,6 +106,8 @@ struct Settings {
     log_level: Option<u32>,
     /// An inner `None` is `off`.
     guard: Option<Option<Rc<Guard>>>,
+    /// An inner `None` is `off`.
+    cache: Option<Option<Rc<Cache>>>,
 }
 
 /// Configuration of a location.
@@ -100,7 +124,7 @@ pub struct LocConf {
 pub struct Active {
     pub policy: Policy,
     /// Key sets that are fetched.
-    pub sets: Vec<FetchedSet>,
+    pub sets: Rc<FetchedSets>,
     /// What the user is compared with, where one is.
     pub expected: Option<Expected>,
     /// Those captures of the location's regexes that the compared value uses.
@@ -148,6 +172,7 @@ impl LocConf {
         let answers = Rc::new(self.settings.answers());
         let guard = self.settings.guard.clone().flatten();
         self.guarded = guard.map(|guard| Guarded { guard, answers: answers.clone() });
+        cf.main_conf().uses.guards |= self.guarded.is_some();
         self.captures = prev.captures.iter().copied().chain(cf.regex_captures()).collect();
 
         let Some(Check::On { scope, expected, position }) = self.settings.check.clone() else { return Ok(()) };
@@ -170,12 +195,21 @@ impl LocConf {
             None => cf.main_conf().default_keys(&position),
         };
         let allowed = self.settings.algorithms.flatten();
-        let keys = sources.keys(allowed).map_err(failed)?;
-        let sets = fetched_sets(cf, &sources, allowed).map_err(failed)?;
-        let policy = self.settings.policy(scope, keys).map_err(|error| failed(format!("{error} in {position}")))?;
+        let built = sources.built(cf, allowed).map_err(failed)?;
+        let policy =
+            self.settings.policy(scope, built.keys).map_err(|error| failed(format!("{error} in {position}")))?;
+        let cache = match &self.settings.cache {
+            Some(cache) => cache.clone(),
+            None => Some(cf.main_conf().default_cache()),
+        };
+        cf.main_conf().uses.checks = true;
+        cf.main_conf().uses.captures |= !captures.is_empty();
         self.active = Some(Active {
-            policy,
-            sets,
+            policy: match cache {
+                Some(cache) => policy.remembering(cache),
+                None => policy,
+            },
+            sets: built.sets,
             expected,
             captures,
             token: self.settings.token.flatten(),
@@ -185,19 +219,6 @@ impl LocConf {
         });
         Ok(())
     }
-}
-
-/// The key sets of a location, each in a zone of its server.
-fn fetched_sets(cf: Conf, sources: &KeySources, allowed: Option<Algorithms>) -> Result<Vec<FetchedSet>, String> {
-    let set = |request: &Rc<KeyRequest>| {
-        let (uri, args) = (String::from_utf8_lossy(&request.uri), String::from_utf8_lossy(&request.args));
-        let name = format!("jwt_user_scope {uri}?{args} {}", cf.server_identity());
-        let zone = Zone::register(cf, &name);
-        let zone =
-            zone.ok_or_else(|| format!("\"jwt_user_scope_key_request\" has no memory in {}", request.position))?;
-        Ok(FetchedSet::new(request.clone(), zone, allowed))
-    };
-    sources.requests.iter().map(set).collect()
 }
 
 impl Settings {
@@ -226,6 +247,7 @@ impl Settings {
         merge(&mut self.report, &prev.report);
         merge(&mut self.log_level, &prev.log_level);
         merge(&mut self.guard, &prev.guard);
+        merge(&mut self.cache, &prev.cache);
     }
 
     fn policy(&self, scope: Scope, keys: Rc<Keys>) -> Result<Policy, String> {
@@ -256,6 +278,10 @@ impl MainConf {
     /// One for all locations; errors name the first of them.
     fn default_keys(&mut self, position: &Position) -> Rc<KeySources> {
         self.default_keys.get_or_insert_with(|| Rc::new(KeySources::default_secret(position))).clone()
+    }
+
+    fn default_cache(&mut self) -> Rc<Cache> {
+        self.default_cache.get_or_insert_with(|| Rc::new(Cache::new(DEFAULT_CACHE))).clone()
     }
 }
 

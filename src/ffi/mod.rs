@@ -10,6 +10,7 @@ mod request;
 mod wait;
 mod zone;
 
+use core::cell::Cell;
 use core::fmt::Arguments;
 use core::mem::MaybeUninit;
 use core::ptr;
@@ -31,6 +32,26 @@ pub use self::zone::{MAX_TEXT, Turn, Zone};
 use crate::conf::MainConf;
 use crate::variables::is_own;
 use crate::{ngx_http_jwt_user_scope_filter_module, ngx_http_jwt_user_scope_module};
+
+/// What is set when the configuration is read, and found faster than a thread's own: nginx runs on one thread.
+pub struct ConfCell<T>(Cell<T>);
+
+// SAFETY: nginx reads its configuration and calls its modules on one thread; a thread of a thread pool runs nothing of ours.
+unsafe impl<T: Send> Sync for ConfCell<T> {}
+
+impl<T: Copy> ConfCell<T> {
+    pub const fn new(value: T) -> Self {
+        Self(Cell::new(value))
+    }
+
+    pub fn get(&self) -> T {
+        self.0.get()
+    }
+
+    pub fn set(&self, value: T) {
+        self.0.set(value);
+    }
+}
 
 /// A handler of a phase.
 pub type Handler = unsafe extern "C" fn(*mut ngx_http_request_t) -> ngx_int_t;

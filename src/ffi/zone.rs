@@ -139,6 +139,11 @@ impl Zone {
             if text.len() > MAX_TEXT || shared.holder.load(Ordering::Acquire) != turn.0 {
                 return false;
             }
+            // The same set again, as usual: nobody has to read it anew, and tokens verified with it stay known.
+            if self.stored(shared) == Some(text) {
+                shared.fetched_at.store(now, Ordering::Release);
+                return true;
+            }
             let next = shared.generation.load(Ordering::Acquire) + 1;
             let half = (next & 1) as usize;
             // SAFETY: under the mutex, and nobody reads this half before the generation says so.
@@ -156,12 +161,15 @@ impl Zone {
     /// A copy of the set, and its generation. `None` before the first.
     pub fn load(&self) -> Option<(u64, Vec<u8>)> {
         let shared = self.shared()?;
-        self.locked(|| {
-            let generation = shared.generation.load(Ordering::Acquire);
-            let half = (generation & 1) as usize;
-            let length = usize::try_from(shared.lengths[half].load(Ordering::Acquire)).ok()?;
-            (generation > 0).then(|| shared.texts[half].get(..length).map(|text| (generation, text.to_vec())))?
-        })
+        self.locked(|| Some((shared.generation.load(Ordering::Acquire), self.stored(shared)?.to_vec())))
+    }
+
+    /// The set, while the mutex is held. `None` before the first.
+    fn stored<'s>(&self, shared: &'s Shared) -> Option<&'s [u8]> {
+        let generation = shared.generation.load(Ordering::Acquire);
+        let half = (generation & 1) as usize;
+        let length = usize::try_from(shared.lengths[half].load(Ordering::Acquire)).ok()?;
+        if generation == 0 { None } else { shared.texts[half].get(..length) }
     }
 
     fn locked<T>(&self, body: impl FnOnce() -> T) -> T {

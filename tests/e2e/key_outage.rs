@@ -95,6 +95,7 @@ fn a_slow_server_holds_up_nobody_who_has_keys() {
         expect("meanwhile", "ok", &ask(&nginx, &token));
         assert!(begun.elapsed() < Duration::from_millis(500), "{:?}", begun.elapsed());
     }
+    eventually("a fetch has come", || keys.count() > 1);
     assert_eq!((keys.count(), keys.open()), (2, 1), "one fetch, still under way");
     gate.open();
     eventually("it ends", || keys.open() == 0);

@@ -4,6 +4,7 @@ mod common;
 
 mod answers;
 mod bypass;
+mod cache;
 mod capture_places;
 mod captures;
 mod claim;

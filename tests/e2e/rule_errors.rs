@@ -3,7 +3,7 @@
 use crate::common::*;
 
 /// Every directive of this kind with a value that is in order.
-const DIRECTIVES: [&str; 15] = [
+const DIRECTIVES: [&str; 16] = [
     "jwt_user_scope_issuer https://auth.example",
     "jwt_user_scope_audience api",
     "jwt_user_scope_type JWT",
@@ -19,6 +19,7 @@ const DIRECTIVES: [&str; 15] = [
     "jwt_user_scope_log_level warn",
     "jwt_user_scope_path off",
     "jwt_user_scope_claim sub",
+    "jwt_user_scope_cache max=100",
 ];
 
 fn in_location(lines: &str) -> ConfigCheck {

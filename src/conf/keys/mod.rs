@@ -11,7 +11,8 @@ use std::{env, fmt, fs};
 use authz::{Algorithms, KeyLabel, Keys, SecretForm, secret_of_file};
 use zeroize::Zeroizing;
 
-use crate::ffi::Position;
+use crate::ffi::{Conf, Position, Zone};
+use crate::keyset::{FetchedSet, FetchedSets};
 
 /// The secret of a location that names no key.
 pub const DEFAULT_VARIABLE: &str = "BETTER_AUTH_SECRET";
@@ -60,7 +61,17 @@ pub struct KeySources {
     pub secrets: Vec<Secret>,
     pub files: Vec<KeyFile>,
     pub requests: Vec<Rc<KeyRequest>>,
-    built: RefCell<Vec<(Option<Algorithms>, Rc<Keys>)>>,
+    built: RefCell<Vec<Built>>,
+}
+
+/// What was built of the keys of one level.
+#[derive(Clone)]
+pub struct Built {
+    allowed: Option<Algorithms>,
+    /// Where key sets are fetched, they are those of one server.
+    server: Option<String>,
+    pub keys: Rc<Keys>,
+    pub sets: Rc<FetchedSets>,
 }
 
 impl fmt::Display for Place {
@@ -102,17 +113,34 @@ impl KeySources {
         Self { secrets: vec![secret], ..Self::default() }
     }
 
-    /// The keys for locations that allow these algorithms, read the first time that they are asked for.
+    /// The keys for locations of the server that is being read which allow these algorithms, built the first time that
+    /// they are asked for.
     ///
     /// # Errors
     /// What is wrong with which key, what to do, and where its directive stands.
-    pub fn keys(&self, allowed: Option<Algorithms>) -> Result<Rc<Keys>, String> {
-        if let Some((_, keys)) = self.built.borrow().iter().find(|(built_for, _)| *built_for == allowed) {
-            return Ok(keys.clone());
+    pub fn built(&self, cf: Conf, allowed: Option<Algorithms>) -> Result<Built, String> {
+        let server = (!self.requests.is_empty()).then(|| cf.server_identity());
+        if let Some(built) = self.built.borrow().iter().find(|one| one.allowed == allowed && one.server == server) {
+            return Ok(built.clone());
         }
         let keys = Rc::new(self.build(allowed)?);
-        self.built.borrow_mut().push((allowed, keys.clone()));
-        Ok(keys)
+        let sets = Rc::new(FetchedSets::new(self.fetched_sets(cf, allowed)?));
+        let built = Built { allowed, server, keys, sets };
+        self.built.borrow_mut().push(built.clone());
+        Ok(built)
+    }
+
+    /// The key sets, each in a zone of its server.
+    fn fetched_sets(&self, cf: Conf, allowed: Option<Algorithms>) -> Result<Vec<FetchedSet>, String> {
+        let set = |request: &Rc<KeyRequest>| {
+            let (uri, args) = (String::from_utf8_lossy(&request.uri), String::from_utf8_lossy(&request.args));
+            let name = format!("jwt_user_scope {uri}?{args} {}", cf.server_identity());
+            let zone = Zone::register(cf, &name);
+            let zone =
+                zone.ok_or_else(|| format!("\"jwt_user_scope_key_request\" has no memory in {}", request.position))?;
+            Ok(FetchedSet::new(request.clone(), zone, allowed))
+        };
+        self.requests.iter().map(set).collect()
     }
 
     fn build(&self, allowed: Option<Algorithms>) -> Result<Keys, String> {
