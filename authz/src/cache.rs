@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::hash::{Hash, Hasher, RandomState};
+use std::hash::{BuildHasher as _, BuildHasherDefault, Hash, Hasher, RandomState};
 use std::num::NonZeroUsize;
 use std::rc::Rc;
 
@@ -20,7 +20,8 @@ const SWEEP: u64 = 60;
 /// each request, and a key that is no longer at hand takes its tokens along.
 pub struct Cache {
     // Scans do not empty it: what is seen once does not push out what is seen often.
-    tokens: RefCell<unsync::Cache<Remembered, Rc<Identity>, UnitWeighter, RandomState>>,
+    tokens: RefCell<unsync::Cache<Remembered, Rc<Identity>, UnitWeighter, BuildHasherDefault<Hashed>>>,
+    seed: RandomState,
     sweep_at: Cell<u64>,
 }
 
@@ -29,6 +30,7 @@ struct Remembered {
     token: Box<[u8]>,
     keys: Rc<Keys>,
     claim: Rc<ClaimName>,
+    hash: u64,
 }
 
 /// The same, borrowed from a request.
@@ -37,11 +39,13 @@ pub(crate) struct Sought<'r> {
     pub token: &'r [u8],
     pub keys: &'r Rc<Keys>,
     pub claim: &'r Rc<ClaimName>,
+    /// That of the token.
+    hash: u64,
 }
 
 impl Remembered {
     fn sought(&self) -> Sought<'_> {
-        Sought { token: &self.token, keys: &self.keys, claim: &self.claim }
+        Sought { token: &self.token, keys: &self.keys, claim: &self.claim, hash: self.hash }
     }
 }
 
@@ -65,18 +69,34 @@ impl Equivalent<Remembered> for Sought<'_> {
     }
 }
 
-/// The end of the token, which is of its signature: among verified tokens nobody chooses it, so that the seeded hash need
-/// not read all of it.
+/// Computed once, whatever is done with it.
 impl Hash for Sought<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        const END: usize = 40;
-        state.write(&self.token[self.token.len().saturating_sub(END)..]);
+        state.write_u64(self.hash);
     }
 }
 
 impl Hash for Remembered {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.sought().hash(state);
+        state.write_u64(self.hash);
+    }
+}
+
+/// What is a hash already.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("only hashes are hashed");
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
     }
 }
 
@@ -84,9 +104,17 @@ impl Cache {
     /// Room for `max` tokens, taken as they come.
     pub fn new(max: NonZeroUsize) -> Self {
         let max = max.get();
-        let seeded = RandomState::new();
-        let tokens = unsync::Cache::with(max, max as u64, UnitWeighter, seeded, DefaultLifecycle::default());
-        Self { tokens: RefCell::new(tokens), sweep_at: Cell::new(0) }
+        let hashed = BuildHasherDefault::default();
+        let tokens = unsync::Cache::with(max, max as u64, UnitWeighter, hashed, DefaultLifecycle::default());
+        Self { tokens: RefCell::new(tokens), seed: RandomState::new(), sweep_at: Cell::new(0) }
+    }
+
+    /// What to seek for a token. Hashed is its end, which is of its signature: among verified tokens nobody chooses it, so
+    /// that the seeded hash need not read all of it.
+    pub(crate) fn sought<'r>(&self, token: &'r [u8], keys: &'r Rc<Keys>, claim: &'r Rc<ClaimName>) -> Sought<'r> {
+        const END: usize = 40;
+        let hash = self.seed.hash_one(&token[token.len().saturating_sub(END)..]);
+        Sought { token, keys, claim, hash }
     }
 
     /// What a token said when it was verified, if the key that verified it is still at hand.
@@ -107,8 +135,8 @@ impl Cache {
             tokens.retain(|_, identity| !identity.token().times().is_over(now));
             self.sweep_at.set(now + SWEEP);
         }
-        let remembered =
-            Remembered { token: sought.token.into(), keys: sought.keys.clone(), claim: sought.claim.clone() };
+        let Sought { token, keys, claim, hash } = sought;
+        let remembered = Remembered { token: token.into(), keys: keys.clone(), claim: claim.clone(), hash };
         tokens.insert(remembered, identity.clone());
     }
 

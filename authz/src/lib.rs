@@ -7,7 +7,6 @@ use std::cell::RefCell;
 use std::ptr;
 use std::rc::Rc;
 
-use cache::Sought;
 use keys::KeysAtHand;
 
 mod algorithm;
@@ -248,8 +247,8 @@ fn authenticate(policy: &Policy, input: &Input, now: u64) -> Result<Rc<Identity>
     if input.second_token.is_some_and(|second| second != token) {
         return Err(Denied::TwoTokens);
     }
-    let sought = Sought { token, keys: &policy.keys, claim: &policy.claim };
-    let Some(cache) = &policy.cache else { return identify(policy, input, sought, now) };
+    let Some(cache) = &policy.cache else { return identify(policy, input, token, now) };
+    let sought = cache.sought(token, &policy.keys, &policy.claim);
     match cache.find(sought, at_hand(policy, input)) {
         Some(identity) => {
             let checked = claims::check(&policy.rules, &identity.token, now);
@@ -259,7 +258,7 @@ fn authenticate(policy: &Policy, input: &Input, now: u64) -> Result<Rc<Identity>
             checked.map(|()| identity)
         }
         None => {
-            let identity = identify(policy, input, sought, now)?;
+            let identity = identify(policy, input, token, now)?;
             cache.keep(sought, &identity, now);
             Ok(identity)
         }
@@ -267,8 +266,8 @@ fn authenticate(policy: &Policy, input: &Input, now: u64) -> Result<Rc<Identity>
 }
 
 /// Who a token names that has not been seen before.
-fn identify(policy: &Policy, input: &Input, sought: Sought, now: u64) -> Result<Rc<Identity>, Denied> {
-    let token = verify::verify(at_hand(policy, input), sought.token)?;
+fn identify(policy: &Policy, input: &Input, token: &[u8], now: u64) -> Result<Rc<Identity>, Denied> {
+    let token = verify::verify(at_hand(policy, input), token)?;
     claims::check(&policy.rules, &token, now)?;
     let user = User::of(token.claims(), &policy.claim)?;
     Ok(Rc::new(Identity { token, user, shown: RefCell::default() }))
