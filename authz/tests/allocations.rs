@@ -81,3 +81,19 @@ fn a_new_token_asks_for_a_few() {
         assert_eq!(asked, Some(ceiling), "with a cache: {cached}");
     }
 }
+
+/// What docs/performance.md states: the memory of a remembered token, its own bytes aside.
+#[test]
+fn a_remembered_token_takes_two_kilobytes_at_most() {
+    const TOKENS: u64 = 1000;
+    let cache = Rc::new(Cache::new(NonZeroUsize::new(TOKENS as usize).unwrap()));
+    let policy = policy(false).remembering(cache.clone());
+    let tokens: Vec<_> = (0..TOKENS).map(|i| token(i, 100)).collect();
+    let taken = allocation_counter::measure(|| {
+        tokens.iter().for_each(|token| drop(ask(&policy, Some(token), USER)));
+    });
+    assert_eq!(cache.len() as u64, TOKENS);
+    let each = taken.bytes_current / TOKENS as i64;
+    println!("a token of {} bytes takes {each} bytes", tokens[0].len());
+    assert!((500..=2048).contains(&each), "{each} bytes");
+}
