@@ -11,8 +11,8 @@ PACKAGE := ngx_http_jwt_user_scope_module
 CARGO := cargo
 LOCKED := --locked
 
-# rustup's default place, and where Debian keeps servers: neither is in everyone's PATH.
-export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/sbin:/usr/sbin
+# rustup's default place, where Debian keeps servers, and where scripts/need puts tools: none is in everyone's PATH.
+export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/sbin:/usr/sbin:$(CURDIR)/target/tools/bin
 
 # nginx-sys wants both directories. .cargo/config.toml names target/nginx for whichever is unset, so one alone would
 # be paired with a stranger.
@@ -27,7 +27,8 @@ ifneq ($(NGINX),)
 export NGINX
 endif
 
-.PHONY: help demo test unit e2e example tools build headers install check clean
+.PHONY: help demo test unit e2e example tools build headers install check \
+    advisories clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,12 +74,17 @@ headers: ## Put nginx's configured headers into target/nginx, for plain cargo an
 install: ## Install the built module where nginx's packages put modules (honours DESTDIR)
 	@scripts/install-module
 
-check: headers ## Check formatting, clippy, documentation and the scripts; a warning is an error
+check: headers ## Check formatting, clippy, documentation, scripts, dependencies; a warning is an error
 	@scripts/need check
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(LOCKED) --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc $(LOCKED) --workspace --no-deps --document-private-items
 	shellcheck -x -P SCRIPTDIR scripts/* .ci/run
+	$(CARGO) deny $(LOCKED) check -D warnings licenses bans sources
+
+advisories: ## Compare the dependencies with the RustSec advisory database, which is fetched from GitHub
+	@scripts/need advisories
+	$(CARGO) deny $(LOCKED) check advisories
 
 clean: ## Remove everything that was built
 	$(CARGO) clean
