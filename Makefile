@@ -74,13 +74,14 @@ headers: ## Put nginx's configured headers into target/nginx, for plain cargo an
 install: ## Install the built module where nginx's packages put modules (honours DESTDIR)
 	@scripts/install-module
 
-check: headers ## Check formatting, clippy, documentation, scripts, dependencies; a warning is an error
+check: headers ## Check formatting, clippy, documentation, scripts, dependencies, unsafe code; a warning is an error
 	@scripts/need check
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(LOCKED) --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc $(LOCKED) --workspace --no-deps --document-private-items
 	shellcheck -x -P SCRIPTDIR scripts/* .ci/run
 	$(CARGO) deny $(LOCKED) check -D warnings licenses bans sources
+	@scripts/unsafe
 
 advisories: ## Compare the dependencies with the RustSec advisory database, which is fetched from GitHub
 	@scripts/need advisories

@@ -139,14 +139,10 @@ impl<'c> Conf<'c> {
     /// The place that is being read.
     pub fn position(self) -> Position {
         // SAFETY: null, or the file that is being read.
-        match unsafe { self.get().conf_file.as_ref() } {
-            // SAFETY: the name lives as long as the configuration.
-            Some(file) => Position {
-                file: String::from_utf8_lossy(unsafe { bytes(file.file.name.data, file.file.name.len) }).into_owned(),
-                line: file.line,
-            },
-            None => Position::default(),
-        }
+        let Some(file) = (unsafe { self.get().conf_file.as_ref() }) else { return Position::default() };
+        // SAFETY: the name lives as long as the configuration.
+        let name = unsafe { bytes(file.file.name.data, file.file.name.len) };
+        Position { file: String::from_utf8_lossy(name).into_owned(), line: file.line }
     }
 
     /// A path, from the configuration's directory when it is relative. `None` when there is no memory.
