@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn finds_demanded_slashes() {
-        let rows: [(&[u8], bool); 19] = [
+        let rows: [(&[u8], bool); 31] = [
             (b"^/users/(?<user_id>[^/]+)/", true),
             (b"^/users/(?P<user_id>[^/]+)/", true),
             (b"^/users/(?'user_id'[^/]+)/", true),
@@ -91,6 +91,18 @@ mod tests {
             (b"^/users/(?<other>[^/]+)/", false),
             (b"^/users/(?<user_id>[^/]+", false),
             (b"^/(?<user_id>", false),
+            (b"^/(?<user_id", false),
+            (b"^/(?user_id>\\w+)/", false),
+            (b"^/(?<user_id>[^/]+){1}/", false),
+            (b"^/(?<user_id>\\)+)/", true),
+            (b"^/(?<user_id>\\)+)x/", false),
+            (b"^/(?<user_id>[(]+)/", true),
+            (b"^/(?<user_id>[(]+)x/", false),
+            (b"^/(?<user_id>[)]+)x/", false),
+            (b"^/(?<user_id>[a]b(c)d)/", true),
+            (b"^/(?<user_id>((a)(b)))/", true),
+            (b"^/(?<user_id>((a)(b)))x/", false),
+            (b"^/(?<user_id>[^/]+)/|", false),
         ];
         for (regex, demanded) in rows {
             assert_eq!(demands_slash(regex, &[b"user_id"]), demanded, "{}", regex.escape_ascii());
@@ -105,8 +117,14 @@ mod tests {
         for regex in [&b"^/u/(?<user_id>\\w+)"[..], b"^/u/(?<user_id>[a-z]+)", b"^/u/(?<user_id>.+)"] {
             assert!(takes_part_of_segment(regex, &[b"user_id"]), "{}", regex.escape_ascii());
         }
-        for regex in [&b"^/u/(?<user_id>[^/]+)"[..], b"^/u/(?<user_id>\\w+)(?:/|$)", b"^/u/(?<user_id>\\w+)$", b"^/u/"]
-        {
+        for regex in [
+            &b"^/u/(?<user_id>[^/]+)"[..],
+            b"^/u/(?<user_id>[^/]*)",
+            b"^/u/(?<user_id>\\w+)(?:/|$)",
+            b"^/u/(?<user_id>\\w+)$",
+            b"^/u/(?<user_id>\\w+",
+            b"^/u/",
+        ] {
             assert!(!takes_part_of_segment(regex, &[b"user_id"]), "{}", regex.escape_ascii());
         }
     }
@@ -116,6 +134,7 @@ mod tests {
         let is_unanchored = |regex| is_unanchored(regex, &[b"user_id"]);
         assert!(is_unanchored(b"/users/(?<user_id>\\d+)/"));
         assert!(!is_unanchored(b"^/users/(?<user_id>\\d+)/") && !is_unanchored(b"\\A/u/(?<user_id>\\d+)/"));
+        assert!(!is_unanchored(b"(?i)^/users/(?<user_id>\\d+)/"), "not told");
         assert!(!is_unanchored(b"txt$"), "no user is captured here");
     }
 
@@ -124,7 +143,7 @@ mod tests {
         for regex in [&b"^/u/(?<user_id>[^/]+)(.*)$"[..], b"(?<rest>.*)$", b"(?:/(.*))?$", b"/.*$", b"/(.+)$"] {
             assert!(stops_at_line_end(regex), "{}", regex.escape_ascii());
         }
-        for regex in [&b"^/u/(?<user_id>[^/]+)$"[..], b"(?:/|$)", b"(.*)", b"", b"$"] {
+        for regex in [&b"^/u/(?<user_id>[^/]+)$"[..], b"(?:/|$)", b"(.*)", b".*", b"", b"$", b"/.$", b"/x*$"] {
             assert!(!stops_at_line_end(regex), "{}", regex.escape_ascii());
         }
     }

@@ -174,7 +174,7 @@ fn replace_escapes(
 }
 
 fn number(digits: &[u8]) -> Option<u32> {
-    digits.iter().try_fold(0, |sum, &b| Some(sum << 4 | char::from(b).to_digit(16)?))
+    digits.iter().try_fold(0, |sum, &b| Some(sum * 16 + char::from(b).to_digit(16)?))
 }
 
 fn cut(path: &[u8], at: u8) -> Option<Vec<u8>> {
@@ -269,7 +269,7 @@ fn decode_overlong(path: &[u8]) -> Option<Vec<u8>> {
             [lead @ (0xc0 | 0xc1), low @ 0x80..=0xbf, after @ ..]
             | [0xe0, lead @ (0x80 | 0x81), low @ 0x80..=0xbf, after @ ..]
             | [0xf0, 0x80, lead @ (0x80 | 0x81), low @ 0x80..=0xbf, after @ ..] => {
-                ((lead & 1) << 6 | (low & 0x3f), after)
+                ((lead & 1) * 64 + (low & 0x3f), after)
             }
             _ => (*b, after),
         };
@@ -284,3 +284,6 @@ fn skip_authority(path: &[u8]) -> Option<Vec<u8>> {
     let length = path[start..].iter().position(|&b| b == b'/')?;
     Some(path[start + length..].to_vec())
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,8 +10,8 @@ use crate::json::{Object, Value};
 pub enum ClaimName {
     /// A top-level member, its name taken literally.
     Member(Box<str>),
-    /// The reference tokens of a JSON Pointer (RFC 6901); never empty.
-    Pointer(Box<[Box<str>]>),
+    /// The reference tokens of a JSON Pointer (RFC 6901): the first, and those behind it.
+    Pointer(Box<str>, Box<[Box<str>]>),
 }
 
 /// The text is no name of a claim.
@@ -47,20 +47,19 @@ impl ClaimName {
         if name.is_empty() {
             return Err(ClaimNameError::Empty);
         }
-        match name.strip_prefix('/') {
-            Some(pointer) => pointer.split('/').map(unescape).collect::<Result<_, _>>().map(Self::Pointer),
-            None => Ok(Self::Member(name.into())),
-        }
+        let Some(pointer) = name.strip_prefix('/') else { return Ok(Self::Member(name.into())) };
+        let (first, rest) = match pointer.split_once('/') {
+            Some((first, rest)) => (first, rest.split('/').map(unescape).collect::<Result<_, _>>()?),
+            None => (pointer, Box::default()),
+        };
+        Ok(Self::Pointer(unescape(first)?, rest))
     }
 
     /// The claim's value.
     pub fn find<'c>(&self, claims: &'c Object) -> Option<Value<'c>> {
         match self {
             Self::Member(name) => claims.get(name),
-            Self::Pointer(tokens) => {
-                let (first, rest) = tokens.split_first()?;
-                rest.iter().try_fold(claims.get(first)?, |value, token| value.step(token))
-            }
+            Self::Pointer(first, rest) => rest.iter().try_fold(claims.get(first)?, |value, token| value.step(token)),
         }
     }
 }
@@ -167,6 +166,8 @@ mod tests {
             ("/o/l/0", one("x")),
             ("/o/l/1/k", one("deep")),
             ("o.id", Err(Denied::UserMissing)),
+            ("/missing", Err(Denied::UserMissing)),
+            ("/missing/id", Err(Denied::UserMissing)),
             ("/o/missing", Err(Denied::UserMissing)),
             ("/o/l/2", Err(Denied::UserMissing)),
             ("/o/l/00", Err(Denied::UserMissing)),
@@ -175,16 +176,17 @@ mod tests {
         for (name, expected) in rows {
             assert_eq!(user(claims, name), expected, "{name}");
         }
-        assert_eq!(ClaimName::parse(b"/~01"), Ok(ClaimName::Pointer(["~1".into()].into())));
+        assert_eq!(ClaimName::parse(b"/~01"), Ok(ClaimName::Pointer("~1".into(), [].into())));
     }
 
     #[test]
     fn refuses_what_is_no_claim_name() {
-        let rows: [(&[u8], ClaimNameError); 5] = [
+        let rows: [(&[u8], ClaimNameError); 6] = [
             (b"", ClaimNameError::Empty),
             (b"/a~", ClaimNameError::Tilde),
             (b"/a~2", ClaimNameError::Tilde),
             (b"/~~0", ClaimNameError::Tilde),
+            (b"/a/b~/c", ClaimNameError::Tilde),
             (b"\xff", ClaimNameError::NotUtf8),
         ];
         for (name, error) in rows {

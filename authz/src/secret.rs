@@ -222,6 +222,10 @@ mod tests {
             (versions(b"short"), form(Encoding::Utf8, true), SecretError::TooShort(32)),
             (versions(b""), form(Encoding::Utf8, true), SecretError::Empty),
             (b" ".to_vec(), form(Encoding::Hex, false), SecretError::Empty),
+            (b"0g".repeat(32), form(Encoding::Hex, false), SecretError::NotEncoded(Encoding::Hex)),
+            (GOOD.to_vec(), form(Encoding::Base64, false), SecretError::NotEncoded(Encoding::Base64)),
+            (GOOD.to_vec(), form(Encoding::Utf8, true), SecretError::NotVersioned),
+            (b"1:_".repeat(32), form(Encoding::Base64, true), SecretError::NotEncoded(Encoding::Base64)),
         ];
         for (secret, form, error) in rows {
             let secret: Vec<u8> = secret;
@@ -231,7 +235,7 @@ mod tests {
 
     #[test]
     fn reads_versions_as_better_auth_does() {
-        let rows: [(&str, Result<&[&str], SecretError>); 14] = [
+        let rows: [(&str, Result<&[&str], SecretError>); 16] = [
             ("1:a", Ok(&["a"])),
             ("2:new,1:old", Ok(&["new", "old"])),
             (" 2: new , 1:old ", Ok(&["new", "old"])),
@@ -246,11 +250,14 @@ mod tests {
             ("-1:a", Err(SecretError::NotVersioned)),
             ("+1:a", Err(SecretError::NotVersioned)),
             ("1:a,01:b", Err(SecretError::NotVersioned)),
+            ("18446744073709551615:a", Ok(&["a"])),
+            ("18446744073709551616:a", Err(SecretError::NotVersioned)),
         ];
         for (text, expected) in rows {
             let expected = expected.map(|secrets| secrets.iter().map(|secret| secret.as_bytes()).collect());
             assert_eq!(versions(text.as_bytes(), true), expected, "{text:?}");
         }
+        assert_eq!(versions(b"\xff:a", true), Err(SecretError::NotVersioned), "not UTF-8");
         assert_eq!(versions(b"2:new,1:old", false), Ok(vec![&b"2:new,1:old"[..]]), "not unless it is said");
     }
 

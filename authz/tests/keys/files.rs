@@ -111,10 +111,46 @@ fn refuses_unfit_pem_blocks() {
             Err(KeyFileError::Key(2, KeyError::Malformed)),
         ),
         ("a point off the curve", off_curve(), unfit(KeyError::Malformed)),
+        ("a beginning that does not end", b"-----BEGIN PUBLIC KEY".into(), unfit(KeyError::Malformed)),
+        ("an end that does not end", text.trim_end().trim_end_matches('-').into(), unfit(KeyError::Malformed)),
+        ("an empty certificate", pem("CERTIFICATE", b"\x30\x00"), unfit(KeyError::Malformed)),
+        ("a certificate of nothing", pem("CERTIFICATE", b"\x30\x02\x30\x00"), unfit(KeyError::Malformed)),
+        ("a certificate that is no sequence", pem("CERTIFICATE", b"\x31\x02\x30\x00"), unfit(KeyError::Malformed)),
+        (
+            "a certificate without a key",
+            pem("CERTIFICATE", b"\x30\x0c\x30\x0a\x05\x00\x05\x00\x05\x00\x05\x00\x05\x00"),
+            unfit(KeyError::Malformed),
+        ),
+        (
+            "null where a certificate has its key",
+            pem("CERTIFICATE", b"\x30\x0e\x30\x0c\x05\x00\x05\x00\x05\x00\x05\x00\x05\x00\x05\x00"),
+            unfit(KeyError::Malformed),
+        ),
+        ("unused bits", with_p256_byte(25, 1), unfit(KeyError::Malformed)),
+        ("a point of no form", with_p256_byte(26, 5), unfit(KeyError::Malformed)),
+        ("a hybrid point", with_p256_byte(26, 6), unfit(KeyError::Malformed)),
+        ("a curve that is no name", with_p256_byte(13, 5), unfit(KeyError::UnknownType)),
+        ("no curve", pem("PUBLIC KEY", &without_curve()), unfit(KeyError::UnknownType)),
     ];
     for (what, content, added) in rows {
         assert_eq!(add(&content), added, "{what}");
     }
+}
+
+/// The key on P-256 with one byte of its DER changed: 30 59 30 13 06 07 (7 bytes) 06 08 (8 bytes) 03 42 00 (point).
+fn with_p256_byte(at: usize, byte: u8) -> Vec<u8> {
+    let mut der = der(&data("p256.pem"));
+    der[at] = byte;
+    pem("PUBLIC KEY", &der)
+}
+
+/// The same without the name of its curve.
+fn without_curve() -> Vec<u8> {
+    let der = der(&data("p256.pem"));
+    let mut short = [&der[..13], &der[23..]].concat();
+    short[1] -= 10;
+    short[3] -= 10;
+    short
 }
 
 /// A `SubjectPublicKeyInfo` where the point of one should be.
@@ -208,6 +244,10 @@ fn a_jwk_on_its_own_must_be_usable() {
         ("an even exponent", jwk("rsa", json!({ "e": even })), unfit(KeyError::Malformed)),
         ("an exponent of one", jwk("rsa", json!({ "e": "AQ" })), unfit(KeyError::Malformed)),
         ("no curve", jwk("p256", json!({ "crv": null })), unfit(KeyError::Malformed)),
+        ("a curve that is no string", jwk("p256", json!({ "crv": 256 })), unfit(KeyError::Malformed)),
+        ("no Edwards curve", jwk("ed25519", json!({ "crv": null })), unfit(KeyError::Malformed)),
+        ("an Edwards curve that is no string", jwk("ed25519", json!({ "crv": 25519 })), unfit(KeyError::Malformed)),
+        ("a coordinate that is no string", jwk("p256", json!({ "x": 1 })), unfit(KeyError::Malformed)),
         ("another curve", jwk("p256", json!({ "crv": "P-384" })), unfit(KeyError::Malformed)),
         ("a short coordinate", jwk("p256", json!({ "x": short })), unfit(KeyError::Malformed)),
         ("a point off the curve", jwk("p256", json!({ "y": jwk("p256", json!({}))["x"] })), unfit(KeyError::Malformed)),

@@ -1,0 +1,265 @@
+use super::*;
+
+fn guard(templates: &[&str]) -> Guard {
+    let mut guard = Guard::new();
+    for template in templates {
+        guard.add(template.as_bytes()).unwrap();
+    }
+    guard
+}
+
+fn read(raw: &[u8]) -> Readings<'_> {
+    guard(&["/api/users/:user_id"]).judge(raw, None)
+}
+
+fn user(name: &str) -> Readings<'_> {
+    Readings::User(name.as_bytes().into())
+}
+
+#[test]
+fn leaves_other_paths_alone() {
+    let rows: [&[u8]; 26] = [
+        b"/",
+        b"",
+        b"*",
+        b"?/api/users/B",
+        b"/api",
+        b"/api/users",
+        b"/api/users/",
+        b"/api/users?x=/B",
+        b"/api/users//",
+        b"/API/USERS/",
+        b"/api/usersx/B",
+        b"/apix/users/B",
+        b"/x/api/users/B",
+        b"/api/x/users/B",
+        b"/api/users.json",
+        b"/api/users;x",
+        b"/health?next=/api/users/B",
+        b"/static/my%20file.png",
+        b"/static/..hidden/caf\xc3\xa9",
+        b"/files/a%2fb;v=1/c\\d",
+        b"/api/../users/B",
+        b"/api//x//users/B",
+        b"/caf%C3/%A9",
+        b"/api/users#/B",
+        b"/api/%75sersx/%42",
+        b"/api%25252fusers/B",
+    ];
+    for raw in rows {
+        assert_eq!(read(raw), Readings::NotUnder, "{}", raw.escape_ascii());
+    }
+}
+
+#[test]
+fn reads_the_one_user() {
+    let rows: [(&[u8], &str); 50] = [
+        (b"/api/users/B", "B"),
+        (b"/api/users/B/", "B"),
+        (b"/api/users/B/x/y?z", "B"),
+        (b"/API/Users/b", "b"),
+        (b"/api/users/a.b@c+d,e", "a.b@c+d,e"),
+        (b"/api/users/B/.well-known", "B"),
+        (b"/api/users/a%20b", "a b"),
+        (b"/api/users/%20", " "),
+        (b"/api/users/bob%40example.com/x", "bob@example.com"),
+        (b"/api/users/caf%C3%A9", "caf\u{e9}"),
+        ("/api/users/caf\u{e9}".as_bytes(), "caf\u{e9}"),
+        (b"/api/users/B/x%2fy;z/%2525/a\\b#c", "B"),
+        (b"/api/users/B/x/../y/./z", "B"),
+        (b"/%61pi/%75sers/%42", "B"),
+        (b"/%2561pi/users/B", "B"),
+        (b"/%25u0061pi/users/B", "B"),
+        (b"/api;x/users;y=z/B", "B"),
+        (b"/api%3bx/users/B", "B"),
+        (b"/api%253bx/users/B", "B"),
+        (b"/;x/api/users/B", "B"),
+        (b"/api\\users\\B", "B"),
+        (b"/api%5cusers%5CB", "B"),
+        (b"/api%2fusers%2fB", "B"),
+        (b"/api%252fusers/B", "B"),
+        (b"//api//users//B", "B"),
+        (b"/./api/./users/./B", "B"),
+        (b"/x/../api/users/B", "B"),
+        (b"/x/..;/api/users/B", "B"),
+        (b"/x/%2e%2E/api/users/B", "B"),
+        (b"/x/.%252e/api/users/B", "B"),
+        (b"/x/..%20/api/users/B", "B"),
+        (b"/x/.../api/users/B", "B"),
+        (b"//host/api/users/B", "B"),
+        (b"/\\host/api/users/B", "B"),
+        (b"/api./users/B", "B"),
+        (b"/api%20/%20users/B", "B"),
+        (b"/%20/api/users/B", "B"),
+        (b"/a%09pi/us%0aers/B", "B"),
+        (b"/ap%01i/users/B", "B"),
+        (b"/y/../api/users/B/%2500/../../..", "B"),
+        (b"/y/../api/users/B/;/../../..", "B"),
+        (b"/y/../api/users/B/%23/../../..", "B"),
+        (b"/y/../api/users/B/%3f/../../..", "B"),
+        (b"/./api/users/B/../../..", "B"),
+        (b"/C:/../api/users/B", "B"),
+        (b"api/users/B", "B"),
+        (b"/y/../api/users/B/C:/../../../..", "B"),
+        (b"/ap%ffi/users/B", "B"),
+        (b"/x/%c0%ae%c0%ae/api%c0%afusers%e0%80%afB", "B"),
+        ("/ap\u{131}/u\u{17f}ers/B".as_bytes(), "B"),
+    ];
+    for (raw, name) in rows {
+        assert_eq!(read(raw), user(name), "{}", raw.escape_ascii());
+    }
+}
+
+#[test]
+fn does_not_choose_between_users() {
+    let rows: [&[u8]; 33] = [
+        b"/api/users/B/../A/x",
+        b"/api/users/B/%2e%2e/A/x",
+        b"/api/users/B/..%2fA/x",
+        b"/api/users/A/x%2fy/../../../B/profile",
+        b"/api/users/A/x%2fy/../../B/profile",
+        b"/api/users/B//../A/x",
+        b"/api/users/A/..;/B/x",
+        b"/api/users/A/..\\B/x",
+        b"/api/users/A/..%5cB/x",
+        b"/api/users/A/%252e%252e/B/x",
+        b"/api/users/A/..%20/B",
+        b"/api/users/A/.../B",
+        b"/api/users/A;B",
+        b"/api/users/A%3bB",
+        b"/api/users/A%2fB",
+        b"/api/users/A%23B",
+        b"/api/users/A%3fB",
+        b"/api/users/A%2500B",
+        b"/api/users/A#B",
+        b"/api/users/A%2541",
+        b"/api/users/A%20",
+        b"/api/users/A.",
+        b"/api/users/A%00",
+        b"/api/users/A%ff",
+        b"/api/users/%ff",
+        b"/api/users/A\x01",
+        b"/api%20/users/A%09",
+        b"/api%09/users/A%09A",
+        b"/api/users/\xc3%a9",
+        b"/api/users/%7f%01",
+        b"/a%09pi/users/A%01",
+        b"/y%2fz/%2e%2e/api%2fusers%2fA%2541",
+        b"/api/users/A//%5c/..\\/..%2F",
+    ];
+    for raw in rows {
+        assert_eq!(read(raw), Readings::Unclear, "{}", raw.escape_ascii());
+    }
+}
+
+#[test]
+fn judges_what_goes_out_after_a_rewrite_too() {
+    let rows: [(&[u8], &[u8], Readings); 10] = [
+        (b"/old/A", b"/api/users/A", user("A")),
+        (b"/old/a%20b", b"/api/users/a b", user("a b")),
+        (b"/api/users/A", b"/v2/A", user("A")),
+        (b"/api/users/A", b"/api/users/A", user("A")),
+        (b"/old/A", b"/v2/A", Readings::NotUnder),
+        (b"/api/users/A", b"/api/users/B", Readings::Unclear),
+        (b"/old/A", b"/api/users/A%41", Readings::Unclear),
+        (b"/old/A", b"/x/%2e%2e/api/users/A", user("A")),
+        (b"/old/A", b"/api%2fusers/A", user("A")),
+        (b"/old/A", b"/api%2561/users/A", Readings::NotUnder),
+    ];
+    for (raw, uri, readings) in rows {
+        let judged = guard(&["/api/users/:user_id"]).judge(raw, Some(uri));
+        assert_eq!(judged, readings, "{} {}", raw.escape_ascii(), uri.escape_ascii());
+    }
+}
+
+#[test]
+fn the_fast_ways_out_are_short_cuts_and_nothing_else() {
+    let pieces: Vec<&str> = "/ A . .. %20 %2e %2f %41 %25 ; \\ %c3%a9 \u{e9} %c3 %0a ~".split(' ').collect();
+    let guard = guard(&["/api/users/:user_id"]);
+    let drawn = |number: usize| [number % 16, number / 16 % 16, number / 256].map(|at| pieces[at]).concat();
+    for end in (0..16 * 16 * 16).map(drawn) {
+        for decoded in [0, 1] {
+            let path = format!("/api/users/{end}");
+            let quick = guard.read(path.as_bytes(), decoded);
+            assert_eq!(quick, guard.read_odd(path.as_bytes(), decoded), "{path} {decoded}");
+        }
+    }
+}
+
+#[test]
+fn ordinary_escapes_need_no_second_look() {
+    let rows: [(&[u8], Option<&str>); 8] = [
+        (b"/api/users/A", Some("/api/users/A")),
+        (b"/api/users/", Some("/api/users/")),
+        (b"/a%20b/%41/", Some("/a b/A/")),
+        (b"/caf%C3%A9", Some("/caf\u{e9}")),
+        ("/caf\u{e9}".as_bytes(), Some("/caf\u{e9}")),
+        (b"/.a/b.c/..d", Some("/.a/b.c/..d")),
+        (b"/%4/%zz", None),
+        (b"/%", None),
+    ];
+    for (path, text) in rows {
+        assert_eq!(once_decoded(path).as_deref(), text.map(str::as_bytes), "{}", path.escape_ascii());
+    }
+    let odd: [&[u8]; 24] = [
+        b"", b"a", b"%2fa", b"//a", b"/a//", b"/a%2fb", b"/a%2Fb", b"/a%20", b"/%20a", b"/a./b", b"/a.", b"/..",
+        b"/%2e", b"/a;b", b"/a%3bb", b"/a\\b", b"/a#b", b"/a%23b", b"/a?b", b"/a%3fb", b"/a%25b", b"/a%00", b"/\xff",
+        b"/%ff",
+    ];
+    for path in odd {
+        assert_eq!(once_decoded(path), None, "{}", path.escape_ascii());
+    }
+}
+
+#[test]
+fn is_covered_by_that_very_user() {
+    let guard = guard(&["/api/users/:user_id"]);
+    let is_uncovered =
+        |raw: &str, covered: Option<&str>| guard.is_uncovered(raw.as_bytes(), None, covered.map(str::as_bytes));
+    for covered in [None, Some("A")] {
+        assert!(!is_uncovered("/health", covered));
+        assert!(!is_uncovered("/api/users/", covered));
+        assert!(is_uncovered("/api/users/B/../A", covered));
+    }
+    assert!(!is_uncovered("/api/users/A", Some("A")));
+    assert!(!is_uncovered("/api/users/%41", Some("A")));
+    for covered in [None, Some("a"), Some("B"), Some("%41"), Some("")] {
+        assert!(is_uncovered("/api/users/A", covered), "{covered:?}");
+        assert!(is_uncovered("/api/users/%41", covered), "{covered:?}");
+    }
+}
+
+#[test]
+fn holds_several_templates() {
+    let guard = guard(&["/:user/files", "/v1/users/:id/private", "/stra\u{df}e/:id"]);
+    let rows: [(&[u8], Readings); 10] = [
+        (b"/A/files", user("A")),
+        (b"/A/Files/x", user("A")),
+        (b"/A/filesx", Readings::NotUnder),
+        (b"//files", Readings::NotUnder),
+        (b"/v1/users/A/private", user("A")),
+        (b"/v1/users/A/public", Readings::NotUnder),
+        (b"/v1/users/A", Readings::NotUnder),
+        (b"/v1/files/A/private", user("v1")),
+        (b"/STRASSE/A", user("A")),
+        ("/Stra\u{df}e/A".as_bytes(), user("A")),
+    ];
+    for (raw, readings) in rows {
+        assert_eq!(guard.judge(raw, None), readings, "{}", raw.escape_ascii());
+    }
+    assert_eq!(Guard::new().judge(b"/api/users/A", None), Readings::NotUnder);
+    assert_eq!(Guard::default().judge(b"/api/users/A", None), Readings::NotUnder);
+    let twice = self::guard(&["/:first/x", "/a/:second"]);
+    for path in [&b"/a/x"[..], b"/%61/x", b"/a/x/caf%C3%A9", b"//a/x"] {
+        assert_eq!(twice.judge(path, None), Readings::Unclear, "{}", path.escape_ascii());
+    }
+    assert_eq!(Guard::new().add(b"/api/users"), Err(TemplateError::NoUser));
+}
+
+#[test]
+fn gives_up_on_what_is_too_contorted() {
+    let long = |piece: &str| format!("/{}", piece.repeat(16_000 / piece.len())).into_bytes();
+    assert_eq!(read(&long("a%20b/")), Readings::NotUnder);
+    assert_eq!(read(&long("caf%C3%A9/")), Readings::NotUnder);
+    assert_eq!(read(&long("a;b/../ %25%2e\\#//%3f%09%252f")), Readings::Unclear);
+}
