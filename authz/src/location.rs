@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn finds_demanded_slashes() {
-        let rows: [(&[u8], bool); 31] = [
+        let rows: [(&[u8], bool); 32] = [
             (b"^/users/(?<user_id>[^/]+)/", true),
             (b"^/users/(?P<user_id>[^/]+)/", true),
             (b"^/users/(?'user_id'[^/]+)/", true),
@@ -99,6 +99,7 @@ mod tests {
             (b"^/(?<user_id>[(]+)/", true),
             (b"^/(?<user_id>[(]+)x/", false),
             (b"^/(?<user_id>[)]+)x/", false),
+            (b"^/(?<user_id>[)/]+)x", false),
             (b"^/(?<user_id>[a]b(c)d)/", true),
             (b"^/(?<user_id>((a)(b)))/", true),
             (b"^/(?<user_id>((a)(b)))x/", false),

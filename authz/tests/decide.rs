@@ -213,8 +213,28 @@ fn the_user_may_stand_in_another_claim() {
 }
 
 #[test]
+fn claims_are_shown_and_looked_for_once() {
+    let claims = r#"{"uid":"A","exp":1000001,"roles":["a","b"],"o":{"n":7}}"#;
+    let decision = ask(&policy(Scope::User, "uid"), "/users/B", Some(&sign(HEADER, claims)), "B");
+    let identity = decision.identity.unwrap();
+    let names: Vec<_> = ["roles", "/o/n", "o", "missing"].map(|name| ClaimName::parse(name.as_bytes()).unwrap()).into();
+    for _ in 0..2 {
+        let shown: Vec<_> = names.iter().map(|name| identity.shown(name)).collect();
+        assert_eq!(shown.iter().map(Option::as_deref).collect::<Vec<_>>(), [Some("a,b"), Some("7"), None, None]);
+    }
+    for name in &names[..2] {
+        assert!(Rc::ptr_eq(&identity.shown(name).unwrap(), &identity.shown(name).unwrap()));
+    }
+    assert_eq!(identity.token().claims().text(), claims);
+    assert_eq!(identity.token().header().text(), HEADER);
+}
+
+#[test]
 fn a_policy_has_a_key() {
     assert!(Policy::new(Scope::Any, ClaimName::parse(b"uid").unwrap(), Rc::default(), Rules::default()).is_err());
+    for scope in [Scope::Any, Scope::User] {
+        assert_eq!(policy(scope, "uid").scope(), scope);
+    }
 }
 
 #[test]

@@ -26,6 +26,7 @@ fn keeps_values_as_written() {
         assert_eq!(object.get(name), Some(value), "{name}");
     }
     assert_eq!(object.get("missing"), None);
+    assert_eq!(parse(" {\"a\": 1}\n").unwrap().text(), " {\"a\": 1}\n");
 }
 
 #[test]
@@ -52,6 +53,7 @@ fn refuses_what_is_not_one_strict_object() {
         "{\"a\":\"\\ud800\"}",
         "{\"\\ud800\":1}",
         "{\"a\":[\"\\ud800\"]}",
+        "{\"a\":{\"\\ud800\":1}}",
         "/**/{}",
         "\u{feff}{}",
     ];
@@ -60,6 +62,7 @@ fn refuses_what_is_not_one_strict_object() {
     }
     assert!(Object::parse(b"{\"a\":\"\xff\"}".to_vec()).is_err(), "not UTF-8");
     assert!(parse(" \r\n\t{ } ").is_ok(), "white space around it");
+    assert!(parse(r#"{"a":[-1,-1.5,18446744073709551616,true,null,"\u00e9",{}]}"#).is_ok(), "each kind of value");
 }
 
 #[test]
@@ -91,8 +94,9 @@ fn bounds_the_nesting() {
 
 #[test]
 fn folds_names_for_variables() {
-    let object = parse(r#"{"Role":"a","x":1,"X":2}"#).unwrap();
+    let object = parse(r#"{"Role":"a","T\u0065am":"b","x":1,"X":2}"#).unwrap();
     assert_eq!(object.get_folded("role"), Some(Value::String("a".into())));
+    assert_eq!(object.get_folded("team"), Some(Value::String("b".into())), "written with an escape");
     assert_eq!(object.get_folded("x"), None, "two that fold together");
     assert_eq!(object.get_folded("y"), None);
 }

@@ -184,3 +184,21 @@ fn public_keys_that_would_never_be_tried_are_refused() {
     keys.add_key_file(&data("p384.pem"), &label(None, None)).unwrap();
     assert_eq!(keys.add_key_file(&data("p256.pem"), &label(None, None)), Err(KeyFileError::TooManyKeys));
 }
+
+#[test]
+fn a_key_is_refused_before_it_is_one_of_them() {
+    let mut keys = Keys::default();
+    let short = keys.add_secret(b"short", SecretForm::default(), &label(None, None));
+    assert_eq!(short, Err(SecretError::TooShort(32)));
+    assert!(keys.is_empty());
+}
+
+#[test]
+fn what_debugging_prints_holds_no_key() {
+    let keys = with_secret(Keys::default(), ONE, &label(Some("k"), Some("https://auth.example")));
+    let printed = format!("{keys:?}");
+    for told in ["HS256", "\"k\"", "https://auth.example"] {
+        assert!(printed.contains(told), "{told} {printed}");
+    }
+    assert!(!printed.contains("secret") && !printed.contains(&format!("{:?}", &ONE[..4])[1..8]), "{printed}");
+}
