@@ -28,7 +28,7 @@ export NGINX
 endif
 
 .PHONY: help demo test unit e2e example tools build headers install check \
-    advisories clean
+    advisories coverage clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,6 +86,12 @@ check: headers ## Check formatting, clippy, documentation, scripts, dependencies
 advisories: ## Compare the dependencies with the RustSec advisory database, which is fetched from GitHub
 	@scripts/need advisories
 	$(CARGO) deny $(LOCKED) check advisories
+
+coverage: ## Count what the core's tests reach of it; what they do not must be listed, with a reason
+	@scripts/need build coverage
+	@mkdir -p target/coverage
+	$(CARGO) llvm-cov $(LOCKED) -p authz --json --output-path target/coverage/authz.json
+	@python3 authz/tests/coverage.py target/coverage/authz.json
 
 clean: ## Remove everything that was built
 	$(CARGO) clean
