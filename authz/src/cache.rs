@@ -162,3 +162,27 @@ impl fmt::Debug for Cache {
         f.debug_struct("Cache").field("len", &self.len()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::hash::BuildHasher as _;
+
+    use super::*;
+
+    #[test]
+    fn hashes_the_end_of_a_token() {
+        let seeded = RandomState::new();
+        let (keys, claim) = (Rc::<Keys>::default(), Rc::new(ClaimName::Member("uid".into())));
+        let hash = |token: &str| {
+            let sought = Sought { token: token.as_bytes(), keys: &keys, claim: &claim };
+            let remembered = Remembered { token: sought.token.into(), keys: keys.clone(), claim: claim.clone() };
+            assert_eq!(seeded.hash_one(sought), seeded.hash_one(&remembered), "{token}");
+            seeded.hash_one(sought)
+        };
+        let end = "0123456789012345678901234567890123456789";
+        assert_eq!(hash(&format!("a{end}")), hash(&format!("b.c{end}")));
+        assert_ne!(hash(&format!("a{end}")), hash(&format!("a1{}", &end[1..])));
+        assert_ne!(hash("a"), hash("b"));
+        assert_ne!(hash(""), hash("b"));
+    }
+}

@@ -40,10 +40,12 @@ pub(crate) fn without_query(target: &[u8]) -> &[u8] {
 /// every name that Windows shortens. No early exit, so that the compiler takes many bytes at a time.
 pub(crate) fn is_plain(path: &[u8]) -> bool {
     let [b'/', rest @ ..] = path else { return false };
-    let has_odd = path.iter().zip(rest).fold(false, |odd, (&previous, &b)| {
-        let ends_oddly = matches!(previous, b'/' | b'.') & (b == b'/');
-        odd | ends_oddly | !b.is_ascii_graphic() | is_ambiguous(b)
-    });
+    let mut has_odd = false;
+    for (&previous, &b) in path.iter().zip(rest) {
+        has_odd |= matches!(previous, b'/' | b'.') & (b == b'/');
+        has_odd |= !b.is_ascii_graphic();
+        has_odd |= is_ambiguous(b);
+    }
     !has_odd && rest.last() != Some(&b'.')
 }
 

@@ -54,6 +54,7 @@ fn remembers_what_was_accepted_alone() {
     for round in 1..4 {
         assert_eq!((ask(&policy, &good, &[], 50), cache.len()), (Ok(Granted::Ok), 1), "round {round}");
     }
+    assert!(!cache.is_empty());
     for (token, denied) in &refused {
         assert_eq!((ask(&policy, token, &[], 50), cache.len()), (Err(*denied), 1), "{denied:?}, beside a good one");
     }
@@ -199,6 +200,18 @@ fn tokens_whose_life_is_over_are_swept_out() {
     assert_eq!((issue(21, 9000, 1050), cache.len()), (Ok(Granted::Ok), 2), "a minute later");
     issue(22, 200, 100).unwrap();
     assert_eq!((issue(23, 9000, 250), cache.len()), (Ok(Granted::Ok), 3), "after the clock was set back");
+}
+
+#[test]
+fn sweeps_once_a_minute() {
+    let cache = cache(100);
+    let lenient = policy(&secret_keys(), "uid", Rules { leeway: 1000, ..Rules::default() }, &cache);
+    let accept = |uid: u64, now| ask(&lenient, &claims(json!({ "uid": uid, "exp": 10 })), &[], now).unwrap();
+    // Over, but within the leeway: accepted, kept, and swept out by the next sweep.
+    for (uid, now, kept) in [(1, 50, 1), (2, 50, 2), (3, 51, 3), (4, 109, 4), (5, 110, 1), (6, 110, 2), (7, 170, 1)] {
+        accept(uid, now);
+        assert_eq!(cache.len(), kept, "{uid} at {now}");
+    }
 }
 
 #[test]
