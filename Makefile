@@ -10,6 +10,8 @@ CDYLIB := target/release/libngx_http_jwt_user_scope_module.so
 PACKAGE := ngx_http_jwt_user_scope_module
 CARGO := cargo
 LOCKED := --locked
+# Programs with a workspace and a Cargo.lock of their own, beside the module's.
+APART := bench
 
 # rustup's default place, where Debian keeps servers, and where scripts/need puts tools: none is in everyone's PATH.
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/sbin:/usr/sbin:$(CURDIR)/target/tools/bin
@@ -27,11 +29,10 @@ ifneq ($(NGINX),)
 export NGINX
 endif
 
-.PHONY: help demo test unit e2e example tools build headers install check \
-    advisories coverage clean
+.PHONY: $(shell sed -n 's/^\([a-z0-9-]*\):.*\#\# .*/\1/p' $(MAKEFILE_LIST))
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo 'NGINX_SOURCE_DIR=<configured nginx source>   build for another nginx than Debian'"'"'s'
 	@echo 'NGINX=<nginx binary>, or none                compare and test with another nginx; none: build only'
@@ -61,6 +62,21 @@ example: build ## Test the example: Better Auth, FastAPI and the dependency that
 tools: build ## Test the scripts that build and install
 	@scripts/test
 
+bench: bench-tools ## Measure CPU per request beside bare nginx, njs and FastAPI; ROUNDS=2 REQUESTS=20000 for a quick look
+	@NGINX_MODULE=$(MODULE) bench/run $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(REQUESTS),--requests $(REQUESTS))
+	@bench/report show
+
+bench-memory: bench-tools ## Watch the worker's memory over ten million requests with ever new tokens (REQUESTS=)
+	@NGINX_MODULE=$(MODULE) bench/memory $(if $(REQUESTS),--requests $(REQUESTS))
+
+bench-publish: ## Keep the last results in bench/results, and put their figures and chart into docs/
+	@bench/report publish
+
+bench-tools: build
+	@scripts/need bench
+	@bench/install
+	$(CARGO) build $(LOCKED) --release --manifest-path bench/Cargo.toml --target-dir target
+
 build: headers ## Build the module for the nginx on this machine, into target/release
 	@scripts/fits headers
 	$(CARGO) build $(LOCKED) --release -p $(PACKAGE)
@@ -79,7 +95,11 @@ check: headers ## Check formatting, clippy, documentation, scripts, dependencies
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(LOCKED) --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc $(LOCKED) --workspace --no-deps --document-private-items
-	shellcheck -x -P SCRIPTDIR scripts/* .ci/run
+	for each in $(APART); do \
+	    $(CARGO) fmt --manifest-path $$each/Cargo.toml --check; \
+	    $(CARGO) clippy $(LOCKED) --manifest-path $$each/Cargo.toml --target-dir target --all-targets -- -D warnings; \
+	done
+	shellcheck -x -P SCRIPTDIR scripts/* bench/install .ci/run
 	$(CARGO) deny $(LOCKED) check -D warnings licenses bans sources
 	@scripts/unsafe
 

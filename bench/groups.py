@@ -1,0 +1,219 @@
+"""What is compared with what: groups of sides that are sent the same requests."""
+
+from dataclasses import dataclass
+
+from servers import HERE, MODULE, TARGET, Failure, Nginx, Room, Server
+
+LOCATION = r"location ~ ^/api/users/(?<user_id>[^/]+)(?:/|$)"
+ASYMMETRIC = ("RS256", "ES256", "ES512", "EdDSA")
+KID = "kT4mZ8qLr2VxWc6NpB0yHd9sJf3GaE7u"
+PATH = "/api/users/{user}/file"
+NJS = TARGET / "njs/usr/lib/nginx/modules/ngx_http_js_module.so"
+# To be repeated wherever another proxy_set_header is: one replaces all that were inherited.
+KEPT_ALIVE = 'proxy_set_header Connection "";'
+# What a check answers to each kind of token.
+STATUS = {"repeated": 200, "new": 200, "none": 401, "expired": 401, "bad-signature": 401, "other-user": 403}
+
+
+@dataclass(frozen=True)
+class Group:
+    """Sides that are sent the same requests; the first is what the others are compared with."""
+
+    name: str
+    algorithm: str
+    kind: str
+    sides: tuple[str, ...]
+    # Of the requests that are asked for.
+    share: float = 1
+
+
+def located(body: str) -> str:
+    return f"        {LOCATION} {{\n            {body}\n        }}"
+
+
+def keys(room: Room, algorithm: str) -> str:
+    if algorithm == "HS256":
+        return f"jwt_user_scope_secret file:{room.keys}/HS256.key;"
+    return f"jwt_user_scope_key_file {room.keys}/{algorithm}.pem kid={KID};"
+
+
+def has_cache(room: Room) -> bool:
+    """Whether the module knows `jwt_user_scope_cache`, and so remembers tokens that it has verified."""
+    servers = {"any": located("jwt_user_scope_cache off;")}
+    return Nginx(room, "probe", (MODULE,)).accepts(servers)
+
+
+def ours(room: Room, algorithm: str, more: str = "") -> str:
+    return located(f"jwt_user_scope on; {keys(room, algorithm)} {more}")
+
+
+class Stack:
+    """Every server of the comparison, running."""
+
+    def __init__(self, room: Room, cache: bool, fastapi: bool):
+        self.room, self.cache, self.fastapi = room, cache, fastapi
+        self.njs = NJS.is_file()
+        self.sides: dict[str, Server] = {}
+        self.nginxes: list[Nginx] = []
+        if fastapi:
+            self.apps = {app: room.uvicorn(app) for app in ("plain", "checked", "check")}
+            self.sides["FastAPI"] = self.apps["plain"]
+            self.sides["FastAPI, dependency"] = self.apps["checked"]
+        self.start()
+
+    def start(self) -> None:
+        """Starts every nginx. A process of its own lays out its memory in its own way, so each round has new ones."""
+        self.start_bare()
+        self.start_ours()
+        if self.njs:
+            self.start_njs()
+
+    def restart(self) -> None:
+        for nginx in self.nginxes:
+            nginx.stop()
+        self.nginxes.clear()
+        self.start()
+
+    def upstreams(self) -> str:
+        if not self.fastapi:
+            return ""
+        upstream = "    upstream {} {{ server 127.0.0.1:{}; keepalive 64; }}\n"
+        pools = "".join(upstream.format(f"fastapi_{name}", app.port) for name, app in self.apps.items())
+        return f"{pools}    proxy_http_version 1.1; {KEPT_ALIVE}"
+
+    def run(self, nginx: Nginx, servers: dict[str, str], behind: dict[str, tuple[str, ...]] | None = None) -> None:
+        started = nginx.start(servers)
+        self.nginxes.append(nginx)
+        for name, server in started.items():
+            for app in (behind or {}).get(name, ()):
+                server = server.behind_it(self.apps[app])
+            self.sides[name] = server
+
+    def start_bare(self) -> None:
+        servers = {"bare": located(""), "denied": located("deny all;")}
+        behind = {}
+        if self.fastapi:
+            auth = "auth_request /_check;"
+            check = f"""
+        location = /_check {{
+            internal; proxy_pass http://fastapi_check/check; proxy_pass_request_body off;
+            proxy_set_header X-User-ID $user_id; proxy_set_header Content-Length ""; {KEPT_ALIVE}
+        }}"""
+            servers |= {
+                "auth_request": located(auth) + check,
+                "proxy": located("proxy_pass http://fastapi_plain;"),
+                "proxy, dependency": located("proxy_pass http://fastapi_checked;"),
+                "proxy, auth_request": located(f"{auth} proxy_pass http://fastapi_plain;") + check,
+            }
+            behind = {
+                "auth_request": ("check",),
+                "proxy": ("plain",),
+                "proxy, dependency": ("checked",),
+                "proxy, auth_request": ("plain", "check"),
+            }
+        self.run(Nginx(self.room, "bare", http=self.upstreams()), servers, behind)
+
+    def start_ours(self) -> None:
+        servers = {"elsewhere": located(""), "off": located("jwt_user_scope off;")}
+        for algorithm in ("HS256", *ASYMMETRIC):
+            servers[f"ours {algorithm}"] = ours(self.room, algorithm)
+            if self.cache:
+                servers[f"ours {algorithm}, cache off"] = ours(self.room, algorithm, "jwt_user_scope_cache off;")
+        limit = "limit_req zone=addresses burst=20 nodelay; limit_req_status 429;"
+        servers["ours EdDSA, limit_req"] = ours(self.room, "EdDSA", limit)
+        http = f"{self.upstreams()}\n    limit_req_zone $binary_remote_addr zone=addresses:10m rate=100r/s;"
+        behind = {}
+        if self.fastapi:
+            forward = f"proxy_set_header X-User-ID $jwt_user_scope_user; {KEPT_ALIVE} proxy_pass http://fastapi_plain;"
+            servers["proxy, ours"] = ours(self.room, "HS256", forward)
+            behind["proxy, ours"] = ("plain",)
+        self.run(Nginx(self.room, "ours", (MODULE,), http), servers, behind)
+
+    def start_njs(self) -> None:
+        secret = (self.room.keys / "HS256.key").read_text()
+        script = (HERE / "check.js").read_text().replace("@SECRET@", secret)
+        (self.room.directory / "check.js").write_text(script)
+        check = "if ($status_of_check = 401) { return 401; } if ($status_of_check = 403) { return 403; }"
+        servers = {
+            "njs, js_set": located(check),
+            "njs, auth_request": located("auth_request /_check;")
+            + "\n        location = /_check { internal; js_content check.answer; }",
+        }
+        http = f"    js_path {self.room.directory}; js_import check.js; js_set $status_of_check check.status;"
+        self.run(Nginx(self.room, "njs", (NJS,), http), servers)
+
+    def stop(self) -> None:
+        for nginx in self.nginxes:
+            nginx.stop()
+
+
+def groups(stack: Stack) -> list[Group]:
+    njs = ("njs, js_set", "njs, auth_request") if stack.njs else ()
+    cache_off = (", cache off",) if stack.cache else ()
+    every = [
+        Group(
+            "HS256 repeated",
+            "HS256",
+            "repeated",
+            ("bare", "elsewhere", "off", "ours HS256", *(f"ours HS256{off}" for off in cache_off), *njs),
+        ),
+        Group("HS256 new", "HS256", "new", ("bare", "ours HS256", *njs)),
+    ]
+    for algorithm in ASYMMETRIC:
+        sides = ("bare", f"ours {algorithm}", *(f"ours {algorithm}{off}" for off in cache_off))
+        every.append(Group(f"{algorithm} repeated", algorithm, "repeated", sides, share=0.5))
+        share = 0.05 if algorithm == "ES512" else 0.2
+        every.append(Group(f"{algorithm} new", algorithm, "new", ("bare", f"ours {algorithm}"), share))
+    for kind in ("none", "expired", "other-user", "bad-signature"):
+        every.append(Group(f"HS256 {kind}", "HS256", kind, ("denied", "ours HS256", *njs)))
+    for algorithm in ASYMMETRIC:
+        more = ("ours EdDSA, limit_req",) if algorithm == "EdDSA" else ()
+        share = 0.05 if algorithm == "ES512" else 0.2
+        sides = ("denied", f"ours {algorithm}", *more)
+        every.append(Group(f"{algorithm} bad-signature", algorithm, "bad-signature", sides, share))
+    if stack.fastapi:
+        every += fastapi_groups()
+    return every
+
+
+def fastapi_groups() -> list[Group]:
+    share = 0.02
+    proxied = ("proxy", "proxy, ours", "proxy, dependency", "proxy, auth_request")
+    alone = ("FastAPI", "FastAPI, dependency")
+    found = []
+    for kind in ("repeated", "bad-signature"):
+        checked = ("bare" if kind == "repeated" else "denied", "auth_request")
+        found += [
+            Group(f"check by FastAPI, {kind}", "HS256", kind, checked, share),
+            Group(f"before FastAPI, {kind}", "HS256", kind, proxied, share),
+            Group(f"FastAPI alone, {kind}", "HS256", kind, alone, share),
+        ]
+    return found
+
+
+def is_open(side: str) -> bool:
+    """Whether a side has no check, and so answers every request."""
+    return side in ("bare", "elsewhere", "off", "proxy", "FastAPI")
+
+
+def expected(side: str, kind: str) -> list[int]:
+    if is_open(side):
+        return [200]
+    if side == "denied":
+        return [403]
+    # What is over the limit is refused without a look at its token.
+    return [STATUS[kind]] + ([429] if side.endswith("limit_req") else [])
+
+
+def prove(stack: Stack, ask) -> int:
+    """Sends each side a good token and three bad requests, and refuses to go on where one is not answered as it must be.
+    Returns how many answers were looked at."""
+    looked_at = 0
+    for group in groups(stack):
+        for side in group.sides:
+            for kind in ("repeated", "bad-signature", "other-user", "expired", "none"):
+                status = ask(stack.sides[side], group.algorithm, kind)
+                looked_at += 1
+                if status not in expected(side, kind):
+                    raise Failure(f"{side} answers {status} to {group.algorithm} {kind}, not {expected(side, kind)}")
+    return looked_at

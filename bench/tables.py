@@ -1,0 +1,200 @@
+"""The tables of docs/performance.md, as Markdown."""
+
+from figures import ALGORITHMS, Result, plain
+
+# What the project has set out to reach; a share is of what the request costs without the module.
+NEW, SEEN, REFUSED, BEYOND_NS, SCALING = 0.14, 0.06, 0.10, 1000, 1.8
+REFUSALS = (
+    ("none", "no token"),
+    ("expired", "expired"),
+    ("other-user", "another user's token"),
+    ("bad-signature", "bad signature"),
+)
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def about(result: Result) -> str:
+    facts, versions = result.facts, result.facts["versions"]
+    names = [f"{name} {versions[name]}" for name in ("nginx", "module", "aws-lc-rs", "njs", "fastapi", "uvicorn", "uvloop", "httptools", "PyJWT") if name in versions]
+    rows = [
+        ["measured", f"{facts['date']}, at commit `{facts['commit']}`"],
+        ["command", f"`{facts['command']}` (seed {facts['seed']}; {facts['minutes']} minutes)"],
+        ["processor", f"{facts['cpu']}, {facts['cores']} cores; load before the run {facts['load'][0]}"],
+        ["versions", ", ".join([*names, f"Python {versions['python']}", f"Linux {facts['kernel']}"])],
+        ["proof", f"{facts['proof']} answers looked at before the first round: every check was on"],
+    ]
+    return table(["", ""], rows)
+
+
+def added(result: Result) -> str:
+    """The table of the field: what each way to check a token adds to a request."""
+    rows = [["**this module**, token new"] + [new(result, algorithm) for algorithm in ALGORITHMS] + [refused(result, "ours HS256")]]
+    seen = [result.added(f"{algorithm} repeated", f"ours {algorithm}").microseconds() for algorithm in ALGORITHMS]
+    if result.cache:
+        rows.append(["**this module**, token seen before", *seen, ""])
+        off = [result.added(f"{algorithm} repeated", f"ours {algorithm}, cache off").microseconds() for algorithm in ALGORITHMS]
+        rows.append(["this module, token seen before, `jwt_user_scope_cache off`", *off, ""])
+    else:
+        rows.append(["**this module**, token repeated (nothing is remembered)", *seen, ""])
+    for side in ("njs, js_set", "njs, auth_request"):
+        if result.has("HS256 new", side):
+            figure = result.added("HS256 new", side).microseconds()
+            rows.append([f"{side.replace('js_set', '`js_set`').replace('auth_request', '`auth_request`')}", figure, *[""] * 4, refused(result, side)])
+    if result.has("check by FastAPI, repeated", "auth_request"):
+        good, bad = (result.added(f"check by FastAPI, {kind}", "auth_request").microseconds() for kind in ("repeated", "bad-signature"))
+        rows.append(["`auth_request` to FastAPI + PyJWT", good, *[""] * 4, bad])
+        good, bad = (result.added(f"FastAPI alone, {kind}", "FastAPI, dependency").microseconds() for kind in ("repeated", "bad-signature"))
+        rows.append(["FastAPI dependency, no nginx", good, *[""] * 4, bad])
+    rows.append(["the signature check alone (aws-lc)", *[result.arithmetic(algorithm).microseconds() for algorithm in ALGORITHMS], ""])
+    return table(["adds, in microseconds of CPU", *ALGORITHMS, "HS256 refused"], rows)
+
+
+def new(result: Result, algorithm: str) -> str:
+    return result.added(f"{algorithm} new", f"ours {algorithm}").microseconds()
+
+
+def refused(result: Result, side: str) -> str:
+    return result.added("HS256 bad-signature", side).microseconds()
+
+
+def aims(result: Result) -> str:
+    rows = []
+
+    def aim(what: str, limit: str, figure: str, met: bool) -> None:
+        rows.append([what, limit, figure, "yes" if met else "**no**"])
+
+    share = result.share("HS256 new", "ours HS256")
+    aim("HS256, every token new, of a bare request", f"{NEW:.0%}", share.percent(), share.value <= NEW)
+    if result.cache:
+        for algorithm in ALGORITHMS:
+            share = result.share(f"{algorithm} repeated", f"ours {algorithm}")
+            aim(f"{algorithm}, token seen before, of a bare request", f"{SEEN:.0%}", share.percent(), share.value <= SEEN)
+    for algorithm in ("RS256", "ES256", "EdDSA"):
+        beyond = result.beyond_arithmetic(f"{algorithm} new", f"ours {algorithm}", algorithm)
+        aim(f"{algorithm}, token new, beyond the arithmetic", f"{BEYOND_NS / 1e3:.0f} us", f"{beyond.microseconds()} us", beyond.value <= BEYOND_NS)
+    for kind, text in REFUSALS:
+        share = result.share(f"HS256 {kind}", "ours HS256", None if kind == "none" else "HS256")
+        aim(f"refusal, {text}, over nginx's own 403, arithmetic aside", f"{REFUSED:.0%}", share.percent(), share.value <= REFUSED)
+    if "scaling" in result.facts:
+        for case in result.facts["scaling"]:
+            factor = capacity(result, case)
+            aim(f"two workers against one: {case}", f"{SCALING}", f"{factor:.2f}", factor >= SCALING)
+    return table(["", "aim, at most (scaling: at least)", "measured", "met"], rows)
+
+
+def capacity(result: Result, case: str) -> float:
+    return 2 * result.scaling(case, 1, "cpu_ns") / result.scaling(case, 2, "cpu_ns")
+
+
+def presence(result: Result) -> str:
+    names = {
+        "bare": "nginx without the module",
+        "elsewhere": "module loaded, location without a directive",
+        "off": "module loaded, `jwt_user_scope off`",
+        "ours HS256": "`jwt_user_scope on`, HS256, one token",
+    }
+    group = "HS256 repeated"
+    rows = []
+    for side, text in names.items():
+        share = "" if side == "bare" else result.share(group, side).percent()
+        rows.append([text, result.cpu(group, side).microseconds(), share])
+    return table(["static file", "CPU per request, us", "over bare nginx"], rows)
+
+
+def refusals(result: Result) -> str:
+    rows = []
+    for kind, text in REFUSALS:
+        group = f"HS256 {kind}"
+        sides = [side for side in ("denied", "ours HS256", "njs, js_set", "njs, auth_request") if result.has(group, side)]
+        shown = [result.cpu(group, side).microseconds() for side in sides]
+        rows.append([text, *shown, *[""] * (4 - len(sides)), result.share(group, "ours HS256").percent()])
+    return table(["HS256, CPU per refusal, us", "`deny all`", "this module", "njs, `js_set`", "njs, `auth_request`", "module over `deny all`"], rows)
+
+
+def throughput(result: Result) -> str:
+    rows = []
+    for group, side, text in (
+        ("HS256 new", "bare", "nginx without a check"),
+        ("HS256 repeated", "ours HS256", "module, HS256, one token"),
+        ("HS256 new", "ours HS256", "module, HS256, tokens new"),
+        ("EdDSA repeated", "ours EdDSA", "module, EdDSA, one token"),
+        ("EdDSA new", "ours EdDSA", "module, EdDSA, tokens new"),
+        ("HS256 new", "njs, js_set", "njs, HS256, tokens new"),
+        ("check by FastAPI, repeated", "auth_request", "`auth_request` to FastAPI, HS256"),
+    ):
+        if result.has(group, side):
+            times = [plain(result.latency(group, side, percentile)) for percentile in ("p50", "p90", "p99", "p999")]
+            rows.append([text, f"{result.per_second(group, side):,.0f}", *times])
+    return table(["static file", "requests/s", "p50, us", "p90", "p99", "p99.9"], rows)
+
+
+def backend(result: Result) -> str:
+    rows = []
+    for side, text in (
+        ("proxy", "nginx, FastAPI without a check"),
+        ("proxy, ours", "nginx **with this module**, FastAPI without a check"),
+        ("proxy, dependency", "nginx, FastAPI with the dependency"),
+        ("proxy, auth_request", "nginx with `auth_request` to FastAPI, FastAPI without a check"),
+    ):
+        good, bad = "before FastAPI, repeated", "before FastAPI, bad-signature"
+        if result.has(good, side):
+            refusal = "(let through)" if side == "proxy" else result.cpu(bad, side).microseconds()
+            rows.append([text, result.cpu(good, side).microseconds(), refusal, f"{result.per_second(good, side):,.0f}"])
+    return table(["HS256", "CPU per good request, us", "per forged one", "good requests/s"], rows) if rows else "Not measured.\n"
+
+
+def flood(result: Result) -> str:
+    rows = []
+    for algorithm in ALGORITHMS:
+        group = f"{algorithm} bad-signature"
+        for side in (f"ours {algorithm}", f"ours {algorithm}, limit_req"):
+            if result.has(group, side):
+                statuses = ", ".join(f"{count:,} of {status}" for status, count in sorted(result.statuses(group, side).items()))
+                rows.append([side.removeprefix("ours "), result.cpu(group, "denied").microseconds(), result.cpu(group, side).microseconds(), statuses])
+    return table(["forged tokens", "CPU per request of nginx's `deny all`, us", "of this module", "answers"], rows)
+
+
+def scaling(result: Result) -> str:
+    rows = []
+    for case in result.facts.get("scaling", {}):
+        one, two = (plain(result.scaling(case, workers, "cpu_ns") / 1e3) for workers in (1, 2))
+        client = plain(result.scaling(case, 2, "client_ns") / 1e3)
+        rates = [result.scaling(case, workers, "per_second") for workers in (1, 2)]
+        rows.append([case, one, two, client, f"{capacity(result, case):.2f}", f"{rates[0]:,.0f}", f"{rates[1]:,.0f}", f"{rates[1] / rates[0]:.2f}"])
+    head = ["", "CPU per request, one worker, us", "two workers", "client", "capacity of two over one", "requests/s, one", "two", "as seen by the client"]
+    return table(head, rows) if rows else "Not measured.\n"
+
+
+def memory(memory: dict | None) -> str:
+    if not memory:
+        return "Not measured.\n"
+    rows = [
+        ["measured", f"{memory['date']}, at commit `{memory['commit']}`"],
+        ["command", f"`{memory['command']}`"],
+        ["after a tenth of the requests", f"{memory['settled_kb']:,} kB of the worker's own memory (RssAnon)"],
+        [f"after {memory['requests']:,} requests, each with a new HS256 token", f"{memory['growth_kb']:+,} kB"],
+    ]
+    if "entry_bytes" in memory:
+        rows.append([f"one remembered token of {memory['token_bytes']} bytes", f"{memory['entry_bytes']:,.0f} bytes, with {memory['entries']:,} of them"])
+    return table(["", ""], rows)
+
+
+RESULT_TABLES = {
+    "about": about,
+    "added": added,
+    "aims": aims,
+    "presence": presence,
+    "refusals": refusals,
+    "throughput": throughput,
+    "backend": backend,
+    "flood": flood,
+    "scaling": scaling,
+}
+
+
+def all_tables(result: Result, of_memory: dict | None) -> dict[str, str]:
+    return {name: make(result) for name, make in RESULT_TABLES.items()} | {"memory": memory(of_memory)}
