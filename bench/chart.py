@@ -4,7 +4,7 @@ from html import escape
 
 from figures import Figure, Result, plain
 
-WIDTH, LEFT, RIGHT, TOP, ROW, BAR = 760, 292, 96, 74, 30, 16
+WIDTH, LEFT, RIGHT, TOP, ROW, BAR = 780, 312, 96, 74, 30, 16
 STYLE = """
   text { font: 13px system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; fill: #1f2328; }
   .title { font-size: 16px; font-weight: 600; }

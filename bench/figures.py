@@ -29,6 +29,9 @@ class Figure:
     def percent(self) -> str:
         return f"{self.value * 100:.1f} % ({self.low * 100:.1f} to {self.high * 100:.1f})"
 
+    def factor(self) -> str:
+        return f"{self.value:.2f} ({self.low:.2f} to {self.high:.2f})"
+
 
 def plain(figure: float) -> str:
     """Three digits or so, never more than the measurement has."""

@@ -71,10 +71,11 @@ class Room:
     def __exit__(self, *_) -> None:
         self.cleanup.close()
 
-    def call(self, command: str, **options) -> str:
-        """Runs the native part."""
+    def call(self, command: str, pinned_to: int | None = None, **options) -> str:
+        """Runs the native part, on any core or on one."""
         words = [f"{name.replace('__', '.')}={value}" for name, value in options.items()]
-        done = subprocess.run([self.native, command, *words], capture_output=True, text=True)
+        pin = [] if pinned_to is None else ["taskset", "-c", str(pinned_to)]
+        done = subprocess.run([*pin, self.native, command, *words], capture_output=True, text=True)
         if done.returncode != 0:
             raise Failure(f"bench {command} {' '.join(words)}\n{done.stderr.strip()}")
         return done.stdout

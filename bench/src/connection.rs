@@ -9,6 +9,9 @@ use mio::{Interest, Registry, Token};
 
 use crate::Failure;
 
+/// Connections that are tried for one that the wanted worker has accepted.
+const TRIES: usize = 1000;
+
 pub struct Connection {
     stream: TcpStream,
     input: Vec<u8>,
@@ -18,9 +21,12 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub fn open(to: SocketAddr, registry: &Registry, token: Token) -> Result<Self, Failure> {
-        // Connected before the clock starts, and only then without blocking.
-        let stream = std::net::TcpStream::connect(to)?;
+    /// Connects; to this worker, if one is named. Connected before the clock starts, and only then without blocking.
+    pub fn open(to: SocketAddr, worker: Option<&str>, registry: &Registry, token: Token) -> Result<Self, Failure> {
+        let stream = match worker {
+            None => std::net::TcpStream::connect(to)?,
+            Some(worker) => connect_to_worker(to, worker)?,
+        };
         stream.set_nodelay(true)?;
         stream.set_nonblocking(true)?;
         let mut stream = TcpStream::from_std(stream);
@@ -68,4 +74,25 @@ impl Connection {
         self.filled = 0;
         Ok(Some(answer.code.ok_or("an answer without a status")?))
     }
+}
+
+/// Which worker accepts a connection is the kernel's choice: asks at `/pid` until it is the wanted one.
+fn connect_to_worker(to: SocketAddr, worker: &str) -> Result<std::net::TcpStream, Failure> {
+    for _ in 0..TRIES {
+        let mut stream = std::net::TcpStream::connect(to)?;
+        stream.write_all(b"GET /pid HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+        let mut answer = Vec::new();
+        while !answer.ends_with(b".") {
+            let mut bytes = [0; 512];
+            let read = stream.read(&mut bytes)?;
+            if read == 0 {
+                return Err("no answer from /pid".into());
+            }
+            answer.extend_from_slice(&bytes[..read]);
+        }
+        if answer.ends_with(format!("\r\n\r\n{worker}.").as_bytes()) {
+            return Ok(stream);
+        }
+    }
+    Err(format!("worker {worker} accepts no connection").into())
 }

@@ -5,6 +5,8 @@
 //!   the user of the tokens
 //! - `keys=`, `algorithm=`, `kind=`, `first=`: the tokens; see [`crate::tokens`]
 //! - `requests=` to each side, `batch=` of these without a pause, `connections=` to each side
+//! - `worker=`: only connections that the worker with this process id has accepted; a server that is asked so tells it
+//!   at `/pid`, with a full stop
 //! - `rate=`: requests in a second, due at even intervals. Latency then counts from when a request was due: a server that
 //!   stalls is not spared those that had to wait for a connection. Without it, a connection sends its next request as
 //!   soon as it has an answer.
@@ -23,11 +25,13 @@ fn own_time() -> Result<u64, Failure> {
     Ok(stat.split(' ').next().unwrap_or_default().parse()?)
 }
 
-fn sides(options: &Options, connections: usize) -> Result<Vec<(Poll, Side)>, Failure> {
+fn sides(options: &Options) -> Result<Vec<(Poll, Side)>, Failure> {
+    let connections = options.value_or("connections", 32)?;
+    let worker = options.text("worker").ok();
     let mut sides = Vec::new();
     while let Ok(words) = options.text(&format!("side.{}", sides.len())) {
         let poll = Poll::new()?;
-        let side = Side::open(words, connections, poll.registry())?;
+        let side = Side::open(words, connections, worker, poll.registry())?;
         sides.push((poll, side));
     }
     Ok(sides)
@@ -39,7 +43,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let pace = Pace { rate: options.value_or("rate", 0.0)? };
     let (keys, algorithm, kind) = (options.text("keys")?.as_ref(), options.value("algorithm")?, options.value("kind")?);
     let requests = Requests::new(keys, algorithm, kind, options.value_or("first", 1)?, count)?;
-    let mut sides = sides(options, options.value_or("connections", 32)?)?;
+    let mut sides = sides(options)?;
     let before = own_time()?;
     for (turn, start) in (0..count).step_by(size as usize).enumerate() {
         let batch = Batch { requests: &requests, range: start..count.min(start + size), pace };

@@ -56,12 +56,12 @@ pub struct Side {
 }
 
 impl Side {
-    pub fn open(words: &str, connections: usize, registry: &Registry) -> Result<Self, Failure> {
+    pub fn open(words: &str, connections: usize, worker: Option<&str>, registry: &Registry) -> Result<Self, Failure> {
         let words: Vec<&str> = words.split(' ').collect();
         let [address, path, statuses, front, behind] = words[..] else { return Err("side= has five words".into()) };
         let address = address.parse()?;
         let connections: Vec<_> = (0..connections)
-            .map(|number| Connection::open(address, registry, Token(number)))
+            .map(|number| Connection::open(address, worker, registry, Token(number)))
             .collect::<Result<_, _>>()?;
         Ok(Self {
             request_line: format!("GET {} HTTP/1.1\r\n", path.replace("{user}", USER)).into_bytes(),

@@ -15,6 +15,7 @@ mod early;
 mod error_body;
 mod error_page;
 mod example;
+mod flood;
 mod grpc;
 mod guard;
 mod guard_decisions;
