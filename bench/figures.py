@@ -86,10 +86,15 @@ class Result:
         return Figure.of([(own - arithmetic - base) / base for (own, base), arithmetic in pairs])
 
     def arithmetic_samples(self, algorithm: str) -> list[float]:
-        return [sample["ns"] for sample in self.facts["arithmetic"][algorithm]]
+        """The bare signature check, where a server makes it."""
+        group = f"{algorithm} new"
+        return [checked - plain for checked, plain in zip(*(self.samples(group, f"reference{side}") for side in (", check", "")))]
 
     def arithmetic(self, algorithm: str) -> Figure:
         return Figure.of(self.arithmetic_samples(algorithm))
+
+    def arithmetic_in_loop(self, algorithm: str) -> Figure:
+        return Figure.of([sample["ns"] for sample in self.facts["arithmetic"][algorithm]])
 
     def beyond_arithmetic(self, group: str, side: str, algorithm: str) -> Figure:
         pairs = zip(self.pairs(group, side), self.arithmetic_samples(algorithm))

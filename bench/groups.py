@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
-from servers import HERE, MODULE, TARGET, Failure, Nginx, Room, Server
+from servers import HERE, MODULE, TARGET, Failure, Nginx, Room, Server, stop
 
 LOCATION = r"location ~ ^/api/users/(?<user_id>[^/]+)(?:/|$)"
 ASYMMETRIC = ("RS256", "ES256", "ES512", "EdDSA")
 KID = "kT4mZ8qLr2VxWc6NpB0yHd9sJf3GaE7u"
 PATH = "/api/users/{user}/file"
+# A server that does next to nothing, and the same with a bare signature check: the arithmetic where it is used.
+REFERENCE = ("reference", "reference, check")
 NJS = TARGET / "njs/usr/lib/nginx/modules/ngx_http_js_module.so"
 # To be repeated wherever another proxy_set_header is: one replaces all that were inherited.
 KEPT_ALIVE = 'proxy_set_header Connection "";'
@@ -25,6 +27,8 @@ class Group:
     sides: tuple[str, ...]
     # Of the requests that are asked for.
     share: float = 1
+    # Requests in a second; 0 for as many as can be had.
+    rate: int = 0
 
 
 def located(body: str) -> str:
@@ -63,14 +67,15 @@ class Stack:
 
     def start(self) -> None:
         """Starts every nginx. A process of its own lays out its memory in its own way, so each round has new ones."""
+        reference, self.reference = self.room.reference()
+        self.sides |= {"reference": reference, "reference, check": reference}
         self.start_bare()
         self.start_ours()
         if self.njs:
             self.start_njs()
 
     def restart(self) -> None:
-        for nginx in self.nginxes:
-            nginx.stop()
+        self.stop()
         self.nginxes.clear()
         self.start()
 
@@ -145,6 +150,7 @@ class Stack:
     def stop(self) -> None:
         for nginx in self.nginxes:
             nginx.stop()
+        stop(self.reference)
 
 
 def groups(stack: Stack) -> list[Group]:
@@ -157,13 +163,13 @@ def groups(stack: Stack) -> list[Group]:
             "repeated",
             ("bare", "elsewhere", "off", "ours HS256", *(f"ours HS256{off}" for off in cache_off), *njs),
         ),
-        Group("HS256 new", "HS256", "new", ("bare", "ours HS256", *njs)),
+        Group("HS256 new", "HS256", "new", ("bare", "ours HS256", *njs, *REFERENCE)),
     ]
     for algorithm in ASYMMETRIC:
         sides = ("bare", f"ours {algorithm}", *(f"ours {algorithm}{off}" for off in cache_off))
-        every.append(Group(f"{algorithm} repeated", algorithm, "repeated", sides, share=0.5))
+        every.append(Group(f"{algorithm} repeated", algorithm, "repeated", sides, 0.1 if algorithm == "ES512" else 0.5))
         share = 0.05 if algorithm == "ES512" else 0.2
-        every.append(Group(f"{algorithm} new", algorithm, "new", ("bare", f"ours {algorithm}"), share))
+        every.append(Group(f"{algorithm} new", algorithm, "new", ("bare", f"ours {algorithm}", *REFERENCE), share))
     for kind in ("none", "expired", "other-user", "bad-signature"):
         every.append(Group(f"HS256 {kind}", "HS256", kind, ("denied", "ours HS256", *njs)))
     for algorithm in ASYMMETRIC:
@@ -171,6 +177,8 @@ def groups(stack: Stack) -> list[Group]:
         share = 0.05 if algorithm == "ES512" else 0.2
         sides = ("denied", f"ours {algorithm}", *more)
         every.append(Group(f"{algorithm} bad-signature", algorithm, "bad-signature", sides, share))
+    every.append(Group("HS256 new, paced", "HS256", "new", ("bare", "ours HS256", *njs), 0.1, rate=5000))
+    every.append(Group("EdDSA new, paced", "EdDSA", "new", ("bare", "ours EdDSA"), 0.1, rate=5000))
     if stack.fastapi:
         every += fastapi_groups()
     return every
@@ -180,7 +188,7 @@ def fastapi_groups() -> list[Group]:
     share = 0.02
     proxied = ("proxy", "proxy, ours", "proxy, dependency", "proxy, auth_request")
     alone = ("FastAPI", "FastAPI, dependency")
-    found = []
+    found = [Group("before FastAPI, paced", "HS256", "repeated", proxied, 0.02, rate=500)]
     for kind in ("repeated", "bad-signature"):
         checked = ("bare" if kind == "repeated" else "denied", "auth_request")
         found += [
@@ -191,9 +199,15 @@ def fastapi_groups() -> list[Group]:
     return found
 
 
+def path(side: str, algorithm: str) -> str:
+    if side in REFERENCE:
+        return f"/{'check' if side == 'reference, check' else 'plain'}/{algorithm}"
+    return PATH
+
+
 def is_open(side: str) -> bool:
     """Whether a side has no check, and so answers every request."""
-    return side in ("bare", "elsewhere", "off", "proxy", "FastAPI")
+    return side in ("bare", "elsewhere", "off", "proxy", "FastAPI", "reference")
 
 
 def expected(side: str, kind: str) -> list[int]:
@@ -205,14 +219,22 @@ def expected(side: str, kind: str) -> list[int]:
     return [STATUS[kind]] + ([429] if side.endswith("limit_req") else [])
 
 
+def kinds(side: str) -> tuple[str, ...]:
+    """The requests that tell whether a side checks what it is said to check."""
+    # It looks at the signature, and at nothing else.
+    if side in REFERENCE:
+        return ("repeated", "bad-signature")
+    return ("repeated", "bad-signature", "other-user", "expired", "none")
+
+
 def prove(stack: Stack, ask) -> int:
     """Sends each side a good token and three bad requests, and refuses to go on where one is not answered as it must be.
     Returns how many answers were looked at."""
     looked_at = 0
     for group in groups(stack):
         for side in group.sides:
-            for kind in ("repeated", "bad-signature", "other-user", "expired", "none"):
-                status = ask(stack.sides[side], group.algorithm, kind)
+            for kind in kinds(side):
+                status = ask(stack.sides[side], path(side, group.algorithm), group.algorithm, kind)
                 looked_at += 1
                 if status not in expected(side, kind):
                     raise Failure(f"{side} answers {status} to {group.algorithm} {kind}, not {expected(side, kind)}")

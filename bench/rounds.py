@@ -3,18 +3,18 @@
 import json
 from statistics import median
 
-from groups import PATH, Group, Stack, expected
+from groups import PATH, Group, Stack, expected, path
 from servers import Room, Server
 
 # Short enough for all sides to meet the same weather, long enough for a batch's beginning and end not to matter.
 MOST_BATCHES, SMALLEST_BATCH = 40, 500
 
 
-def side_option(server: Server, statuses: list[int], path: str = PATH) -> str:
+def side_option(server: Server, statuses: list[int], target: str = PATH) -> str:
     def ids(processes) -> str:
         return ",".join(map(str, processes)) or "-"
 
-    words = [f"127.0.0.1:{server.port}", path, ",".join(map(str, statuses)), ids(server.front), ids(server.behind)]
+    words = [f"127.0.0.1:{server.port}", target, ",".join(map(str, statuses)), ids(server.front), ids(server.behind)]
     return " ".join(words)
 
 
@@ -24,12 +24,14 @@ def load(room: Room, **options) -> dict:
 
 def run_group(room: Room, stack: Stack, group: Group, number: int, options) -> dict:
     requests = max(SMALLEST_BATCH, int(options.requests * group.share))
-    batches = min(MOST_BATCHES, requests // SMALLEST_BATCH)
+    # Latency at a steady pace wants no interruption.
+    batches = 1 if group.rate else min(MOST_BATCHES, requests // SMALLEST_BATCH)
     # Each round starts with another side.
     turn = number % len(group.sides)
     order = group.sides[turn:] + group.sides[:turn]
     sides = {
-        f"side__{at}": side_option(stack.sides[side], expected(side, group.kind)) for at, side in enumerate(order)
+        f"side__{at}": side_option(stack.sides[side], expected(side, group.kind), path(side, group.algorithm))
+        for at, side in enumerate(order)
     }
     result = load(
         room,
@@ -38,6 +40,7 @@ def run_group(room: Room, stack: Stack, group: Group, number: int, options) -> d
         requests=requests,
         batch=-(-requests // batches),
         connections=options.connections,
+        rate=group.rate,
         **sides,
     )
     return {side: summary(sample) for side, sample in zip(order, result["sides"])}

@@ -49,7 +49,8 @@ def added(result: Result) -> str:
         rows.append(["`auth_request` to FastAPI + PyJWT", good, *[""] * 4, bad])
         good, bad = (result.added(f"FastAPI alone, {kind}", "FastAPI, dependency").microseconds() for kind in ("repeated", "bad-signature"))
         rows.append(["FastAPI dependency, no nginx", good, *[""] * 4, bad])
-    rows.append(["the signature check alone (aws-lc)", *[result.arithmetic(algorithm).microseconds() for algorithm in ALGORITHMS], ""])
+    rows.append(["the signature check alone, in a server", *[result.arithmetic(algorithm).microseconds() for algorithm in ALGORITHMS], ""])
+    rows.append(["the signature check alone, in a loop", *[result.arithmetic_in_loop(algorithm).microseconds() for algorithm in ALGORITHMS], ""])
     return table(["adds, in microseconds of CPU", *ALGORITHMS, "HS256 refused"], rows)
 
 
@@ -135,9 +136,29 @@ def throughput(result: Result) -> str:
         ("check by FastAPI, repeated", "auth_request", "`auth_request` to FastAPI, HS256"),
     ):
         if result.has(group, side):
-            times = [plain(result.latency(group, side, percentile)) for percentile in ("p50", "p90", "p99", "p999")]
-            rows.append([text, f"{result.per_second(group, side):,.0f}", *times])
+            rows.append([text, f"{result.per_second(group, side):,.0f}", *percentiles(result, group, side)])
     return table(["static file", "requests/s", "p50, us", "p90", "p99", "p99.9"], rows)
+
+
+def percentiles(result: Result, group: str, side: str) -> list[str]:
+    return [plain(result.latency(group, side, percentile)) for percentile in ("p50", "p90", "p99", "p999")]
+
+
+def latency(result: Result) -> str:
+    rows = []
+    for group, side, text in (
+        ("HS256 new, paced", "bare", "static file, no check"),
+        ("HS256 new, paced", "ours HS256", "static file, module, HS256, tokens new"),
+        ("EdDSA new, paced", "ours EdDSA", "static file, module, EdDSA, tokens new"),
+        ("HS256 new, paced", "njs, js_set", "static file, njs, HS256, tokens new"),
+        ("before FastAPI, paced", "proxy", "FastAPI, no check"),
+        ("before FastAPI, paced", "proxy, ours", "FastAPI, module, HS256"),
+        ("before FastAPI, paced", "proxy, dependency", "FastAPI with the dependency, HS256"),
+        ("before FastAPI, paced", "proxy, auth_request", "FastAPI, `auth_request` to FastAPI, HS256"),
+    ):
+        if result.has(group, side):
+            rows.append([text, f"{result.groups[group]['rate']:,}", *percentiles(result, group, side)])
+    return table(["", "requests/s", "p50, us", "p90", "p99", "p99.9"], rows)
 
 
 def backend(result: Result) -> str:
@@ -197,6 +218,7 @@ RESULT_TABLES = {
     "presence": presence,
     "refusals": refusals,
     "throughput": throughput,
+    "latency": latency,
     "backend": backend,
     "flood": flood,
     "scaling": scaling,

@@ -32,7 +32,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    const ALL: [Self; 5] = [Self::Hs256, Self::Rs256, Self::Es256, Self::Es512, Self::EdDsa];
+    pub const ALL: [Self; 5] = [Self::Hs256, Self::Rs256, Self::Es256, Self::Es512, Self::EdDsa];
 
     pub fn name(self) -> &'static str {
         match self {
