@@ -11,7 +11,7 @@ PACKAGE := ngx_http_jwt_user_scope_module
 CARGO := cargo
 LOCKED := --locked
 # Programs with a workspace and a Cargo.lock of their own, beside the module's.
-APART := bench
+APART := bench tests/soak
 
 # rustup's default place, where Debian keeps servers, and where scripts/need puts tools: none is in everyone's PATH.
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/sbin:/usr/sbin:$(CURDIR)/target/tools/bin
@@ -43,9 +43,9 @@ demo: ## Build, start Better Auth, FastAPI and nginx, show real requests and the
 	@$(MAKE) --no-print-directory build
 	@NGINX_MODULE=$(MODULE) examples/better-auth-fastapi/demo
 
-test: ## Run every test: unit, e2e, example and tools
+test: ## Run every test: unit, e2e, example, tools and soak-quick
 	@scripts/need build test
-	@$(MAKE) --no-print-directory unit e2e example tools
+	@$(MAKE) --no-print-directory unit e2e example tools soak-quick
 
 unit: ## Test the core, without nginx
 	@scripts/need build
@@ -76,6 +76,17 @@ bench-tools: build
 	@scripts/need bench
 	@bench/install
 	$(CARGO) build $(LOCKED) --release --manifest-path bench/Cargo.toml --target-dir target
+SOAK := $(CARGO) run $(LOCKED) --quiet --release --manifest-path tests/soak/Cargo.toml --target-dir target --
+
+soak: build ## Check millions of requests amid reloads, killed workers and lost keys (REQUESTS=2000000 SECONDS= SEED=)
+	NGINX_MODULE=$(MODULE) REQUESTS=$(REQUESTS) SOAK_SECONDS=$(SECONDS) SEED=$(SEED) $(SOAK)
+
+soak-quick: build ## Test the soak itself, and run it for some seconds
+	$(CARGO) test $(LOCKED) --quiet --release --manifest-path tests/soak/Cargo.toml --target-dir target
+	NGINX_MODULE=$(MODULE) SOAK_SECONDS=5 $(SOAK)
+
+soak-proof: build ## Show that the soak finds what it looks for: configurations with one fault each
+	NGINX_MODULE=$(MODULE) SEED=$(SEED) $(SOAK) prove
 
 build: headers ## Build the module for the nginx on this machine, into target/release
 	@scripts/fits headers
