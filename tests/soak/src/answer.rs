@@ -64,8 +64,7 @@ fn early(asked: &Asked, answer: &Answer, verdict: &Verdict, manner: Manner) -> R
     if early.is_empty() || verdict.is_grant() && early == verdict.user {
         return Ok(());
     }
-    let named =
-        asked.token().and_then(|token| token.user.as_ref()).is_some_and(|users| users.iter().any(|u| u == early));
+    let named = asked.token().is_some_and(|token| token.everybody().contains(&early));
     if named { Ok(()) } else { Err(format!("the user read early is {early:?}")) }
 }
 

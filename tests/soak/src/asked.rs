@@ -70,7 +70,7 @@ impl Asked {
     /// Names and values, `Host` and what a body needs not among them.
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         let mut headers = vec![("x-soak", self.id.to_string())];
-        let names = self.token().and_then(|token| token.user.as_ref()).map(|names| names.join(","));
+        let names = self.token().map(|token| token.everybody().join(","));
         headers.push(("x-soak-users", names.unwrap_or_default()));
         if self.is_hopeless() {
             headers.push(("x-soak-refuse", "1".into()));

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::key_set::Source;
 use crate::keyring::{Keyring, eddsa, es256, rs256};
-use crate::place::{Place, RELOADS_PER_SECRET, shared_secrets};
+use crate::place::{Place, RELOADS_PER_SECRET, secrets, shared_secrets};
 
 /// The key sets, in the order of `place::Set`.
 pub const SOURCES: [Source; 4] = [
@@ -86,6 +86,7 @@ http {{
     proxy_set_header Connection "";
     proxy_set_header X-User $jwt_user_scope_user;
     proxy_set_header X-Result $jwt_user_scope_result;
+    {secrets}
     jwt_user_scope_guard /g/users/:user_id /l/users/:user_id;
     upstream backend {{ server unix:backend.sock; keepalive 64; }}
     map $jwt_user_scope_claim_role $is_admin {{ volatile; default ""; ~^admin$ 1; }}
@@ -110,7 +111,8 @@ http {{
     }}
 }}
 "#,
-        module = module.display()
+        module = module.display(),
+        secrets = secrets(generation),
     );
     // No variable of nginx: every configuration has its own.
     text.replace("$generation", &generation.to_string())

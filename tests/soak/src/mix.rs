@@ -66,7 +66,7 @@ impl Mix {
         }
         let place = self.place();
         let credential = self.credential(&place);
-        let user = self.user_for(&credential);
+        let user = self.user_for(&place, &credential);
         let mut asked = Asked {
             id,
             method: self.method(),
@@ -128,9 +128,9 @@ impl Mix {
         ["GET", "GET", "GET", "GET", "POST", "HEAD", "DELETE"][self.random.usize(..7)]
     }
 
-    fn user_for(&mut self, credential: &Credential) -> String {
+    fn user_for(&mut self, place: &Place, credential: &Credential) -> String {
         let own = match credential {
-            Credential::Token(token, _) => token.user.as_ref().and_then(|names| names.last()).cloned(),
+            Credential::Token(token, _) => token.names(place.other_claim).0.last().cloned(),
             _ => None,
         };
         match own {
@@ -185,12 +185,12 @@ impl Mix {
                 break Arc::new(token);
             }
         };
-        match self.kept.len() {
-            KEPT => {
-                let at = self.random.usize(..KEPT);
-                self.kept[at] = token.clone();
-            }
-            _ => self.kept.push(token.clone()),
+        // Few are kept, so that those last until their time runs out.
+        if self.kept.len() < KEPT {
+            self.kept.push(token.clone());
+        } else if self.chance(20) {
+            let at = self.random.usize(..KEPT);
+            self.kept[at] = token.clone();
         }
         if self.chance(5) {
             self.world.share_token(&mut self.random, token.clone());
@@ -229,6 +229,7 @@ impl Mix {
         };
         let user = self.user();
         let mut token = Token::new(key, kid, user);
+        token.other = self.user();
         let slot = place.slots.iter().find(|slot| slot.key == key);
         token.issuer = slot.and_then(|slot| slot.issuer).or(place.issuer.then_some(ISSUER));
         token.audience = place.audience.then_some(AUDIENCE);

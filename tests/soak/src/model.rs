@@ -151,11 +151,11 @@ fn check(place: &Place, token: &Token, key: Key, now: f64) -> Result<(), &'stati
 }
 
 fn authorize(place: &Place, token: &Token, user: &str) -> Verdict {
-    let names = token.user.as_deref().unwrap_or_default();
+    let (names, is_array) = token.names(place.other_claim);
     let matched = names.iter().any(|name| name == user);
     let compares = place.path != PathRule::Any;
     // Of an array, only a member that was compared is the user.
-    let shown = match (token.is_array, names) {
+    let shown = match (is_array, names) {
         (false, [name, ..]) => name,
         _ if compares && matched => user,
         _ => "",
@@ -188,7 +188,7 @@ pub fn is_hopeless(place: &Place, asked: &Asked) -> bool {
 
 fn may_pass(place: &Place, token: &Token, user: &str) -> bool {
     let is_over = matches!(token.exp, Time::At(exp) if exp + place.leeway + 2.0 < crate::clock::now());
-    let is_named = token.user.as_ref().is_some_and(|names| names.iter().any(|name| name == user));
+    let is_named = token.names(place.other_claim).0.iter().any(|name| name == user);
     token.fault == Fault::None
         && !is_over
         && matches!(token.exp, Time::At(_))

@@ -81,6 +81,8 @@ pub struct Place {
     pub max_lifetime: f64,
     /// Methods that need no token.
     pub free_methods: bool,
+    /// The user is in a claim that names somebody else.
+    pub other_claim: bool,
 }
 
 pub const ISSUER: &str = "https://issuer.example";
@@ -91,6 +93,11 @@ pub const AUDIENCE: &str = "api";
 pub fn shared_secrets(generation: u32) -> [KeyId; 2] {
     let newest = 100 + generation / RELOADS_PER_SECRET;
     [hs256(newest), hs256(newest - 1)]
+}
+
+/// The directives for them.
+pub fn secrets(generation: u32) -> String {
+    shared_secrets(generation).map(|key| format!("jwt_user_scope_secret file:secret-{};", key.number)).concat()
 }
 
 impl Place {
@@ -115,6 +122,7 @@ impl Place {
             leeway: 0.0,
             max_lifetime: 0.0,
             free_methods: false,
+            other_claim: false,
         }
     }
 
@@ -141,10 +149,9 @@ impl Place {
     /// Its block in the configuration of this generation.
     pub fn conf(&self, generation: u32) -> String {
         let mut directives = self.directives.clone();
-        if self.shared_secrets {
-            for key in shared_secrets(generation) {
-                directives += &format!("jwt_user_scope_secret file:secret-{};", key.number);
-            }
+        // The others inherit them, and so share what is remembered of tokens.
+        if self.name == "hs" {
+            directives += &secrets(generation);
         }
         let check = match self.path {
             _ if self.free_methods => "",
@@ -194,7 +201,8 @@ fn keys() -> Vec<Place> {
         Place {
             slots: vec![slot(rs256(1)), slot(es256(1)), named(eddsa(1), "twin")],
             ..Place::new("file", 8).with(
-                "jwt_user_scope_key_file rsa.pem; jwt_user_scope_key_file ec.pem; jwt_user_scope_key_file ed.jwks;",
+                "jwt_user_scope_key_file rsa.pem; jwt_user_scope_key_file ec.pem; jwt_user_scope_key_file ed.jwks;\
+                 jwt_user_scope_cache max=20;",
             )
         },
         // A key of the same name and algorithm.
@@ -236,7 +244,10 @@ fn rules() -> Vec<Place> {
             max_lifetime: 3600.0,
             ..Place::shared("rules", 6).with(&claims).with("jwt_user_scope_max_lifetime 1h;")
         },
-        Place { leeway: 3.0, ..Place::shared("leeway", 4).with("jwt_user_scope_leeway 3s;") },
+        Place {
+            leeway: 3.0,
+            ..Place::shared("leeway", 4).with("jwt_user_scope_leeway 3s; jwt_user_scope_cache max=50;")
+        },
         Place {
             bypass: true,
             require: Some(403),
@@ -248,7 +259,9 @@ fn rules() -> Vec<Place> {
             ..Place::shared("required", 3).with("jwt_user_scope_require $email_verified error=401;")
         },
         Place::shared("pointer", 3).with("jwt_user_scope_claim /ids/own;"),
-        Place { path: PathRule::Any, ..Place::shared("any", 5) },
+        Place { path: PathRule::Any, ..Place::shared("any", 5).with("jwt_user_scope_cache off;") },
+        // Its tokens are remembered under another user than those of the other places.
+        Place { other_claim: true, ..Place::shared("other-claim", 3).with("jwt_user_scope_claim /ids/other;") },
         Place {
             free_methods: true,
             ..Place::shared("limited", 3).with("limit_except GET HEAD { jwt_user_scope on; }")

@@ -22,7 +22,7 @@ const SABOTAGES: [Sabotage; 11] = [
         "a secret outlives its rotation",
         &["hs"],
         "jwt_user_scope on;",
-        "jwt_user_scope on; jwt_user_scope_secret file:$forgotten;",
+        "jwt_user_scope_secret file:$forgotten; jwt_user_scope on;",
     ),
     fault(
         "another location's secret is accepted",

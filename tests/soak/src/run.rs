@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use tokio::net::UnixListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{sleep, timeout};
 
 use crate::asked::{Asked, Credential, PathAsked, Scheme};
@@ -146,8 +147,14 @@ async fn fetch_all(world: &Arc<World>) {
 /// Waits until the run may end, and tells how it goes. True when somebody wants it to end at once.
 async fn until_enough(options: &Options, world: &World, chaos: &Chaos, memory: &Memory, begun: Instant) -> bool {
     let mut told = (Instant::now(), 0);
+    let [mut interrupt, mut terminate] =
+        [SignalKind::interrupt(), SignalKind::terminate()].map(|kind| signal(kind).expect("a signal"));
     loop {
-        let interrupted = timeout(Duration::from_millis(100), tokio::signal::ctrl_c()).await.is_ok();
+        let interrupted = tokio::select! {
+            _ = interrupt.recv() => true,
+            _ = terminate.recv() => true,
+            () = sleep(Duration::from_millis(100)) => false,
+        };
         let checked = world.tally.checked();
         let share = checked as f64 / options.requests as f64;
         let share = share.max(begun.elapsed().as_secs_f64() / options.seconds as f64);

@@ -13,6 +13,10 @@ pub struct Tally {
     pub checked: AtomicU64,
     /// Answers that depended on the second, or on a fetch that had just happened.
     pub close_calls: AtomicU64,
+    /// Tokens that were let in, and refused when their time had run out.
+    pub ran_out: AtomicU64,
+    /// Tokens that were let in, and refused when their key was no longer published.
+    pub lost_key: AtomicU64,
     /// Connections that ended before an answer, by a reload or with their worker.
     pub cut: AtomicU64,
     /// Requests that were asked again.

@@ -1,6 +1,7 @@
 //! Tokens, sound and unsound, each with what is true of it.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -24,10 +25,14 @@ pub struct Token {
     pub typ: Option<&'static str>,
     pub user: Option<Vec<String>>,
     pub is_array: bool,
+    /// The user in another claim.
+    pub other: String,
     pub admin: bool,
     pub email_verified: bool,
     /// Bytes of a claim that nobody looks at.
     pub ballast: usize,
+    /// It was let in once.
+    pub was_good: Arc<AtomicBool>,
 }
 
 /// What is wrong with a token whatever the rules are.
@@ -77,10 +82,27 @@ impl Token {
             typ: Some("JWT"),
             user: Some(vec![user]),
             is_array: false,
+            other: "nobody".into(),
             admin: false,
             email_verified: true,
             ballast: 0,
+            was_good: Arc::default(),
         }
+    }
+
+    /// Whom a claim names, and whether it is an array.
+    pub fn names(&self, in_other_claim: bool) -> (&[String], bool) {
+        match &self.user {
+            None => (&[], false),
+            Some(_) if in_other_claim => (std::slice::from_ref(&self.other), false),
+            Some(names) => (names, self.is_array),
+        }
+    }
+
+    /// Everybody whom it names.
+    pub fn everybody(&self) -> Vec<&str> {
+        let [own, other] = [false, true].map(|other| self.names(other).0);
+        own.iter().chain(other).map(String::as_str).collect()
     }
 
     pub fn signed(mut self, keyring: &Keyring, random: &mut Rng) -> Token {
@@ -203,7 +225,7 @@ impl Token {
             None => claims += random.choice(["", r#","uid":"""#, r#","uid":{}"#, r#","uid":true"#]).expect("not empty"),
             Some(users) => {
                 let value = if self.is_array { format!("[{}]", quoted(users)) } else { quoted(&users[..1]) };
-                claims += &format!(r#","uid":{value},"ids":{{"own":{value}}}"#);
+                claims += &format!(r#","uid":{value},"ids":{{"own":{value},"other":"{}"}}"#, self.other);
             }
         }
         if self.admin {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::memory::{LIMIT, Phase, Sample, Trend};
+use crate::memory::{MASTER_LIMIT, Phase, Sample, Trend, WORKER_LIMIT};
 use crate::run::Report;
 
 /// Requests without which a run shows nothing.
@@ -65,6 +65,11 @@ pub fn judge(report: &Report) -> Vec<String> {
         count(&tally.asked_again),
         count(&tally.given_up)
     );
+    println!(
+        "  tokens let in at first, and refused once their time had run out: {}, once their key was withdrawn: {}",
+        count(&tally.ran_out),
+        count(&tally.lost_key)
+    );
     println!("  answers within a second of a deadline, or of a fetch: {}", count(&tally.close_calls));
     println!("  lines of the error log: {}, of the access log: {}", count(&seen.lines), count(&tally.log_lines));
 
@@ -87,22 +92,23 @@ pub fn judge(report: &Report) -> Vec<String> {
 
 fn memory(report: &Report) -> Vec<String> {
     type Number = fn(&Sample) -> u64;
-    let rows: [(&str, Phase, Number); 3] = [
-        ("master, while it is reloaded", Phase::Storm, |sample| sample.master),
-        ("worst worker, while workers come and go", Phase::Storm, |sample| sample.worst_worker),
-        ("worst worker, while it stays", Phase::Calm, |sample| sample.worst_worker),
+    let rows: [(&str, Phase, Number, i64); 3] = [
+        ("master, while it is reloaded", Phase::Storm, |sample| sample.master, MASTER_LIMIT),
+        ("worst worker, while workers come and go", Phase::Storm, |sample| sample.worst_worker, WORKER_LIMIT),
+        ("worst worker, while it stays", Phase::Calm, |sample| sample.worst_worker, WORKER_LIMIT),
     ];
     let mut faults = Vec::new();
-    for (name, phase, number) in rows {
+    for (name, phase, number, limit) in rows {
         match report.memory.trend(phase, number) {
             None => println!("  memory of the {name}: too short a run to tell"),
             Some(trend) => {
                 let Trend { early, late, highest } = trend;
                 println!(
-                    "  memory of the {name}: {early} KiB, later {late} KiB (limit: {LIMIT} more); at most {highest} KiB"
+                    "  memory of the {name}: {early} KiB, later {late} KiB (limit: {limit} more); at most {highest} KiB"
                 );
-                faults
-                    .extend((!trend.is_flat()).then(|| format!("memory of the {name} grew by {} KiB", trend.growth())));
+                faults.extend(
+                    (trend.growth() > limit).then(|| format!("memory of the {name} grew by {} KiB", trend.growth())),
+                );
             }
         }
     }

@@ -133,6 +133,7 @@ impl World {
         match self.verdict(asked, answer, sent, received) {
             Ok((word, is_close)) => {
                 self.tally.count(name, word);
+                self.follow(asked, word);
                 self.tally.close_calls.fetch_add(u64::from(is_close), Ordering::Relaxed);
             }
             Err(problems) => {
@@ -145,6 +146,20 @@ impl World {
                 ));
             }
         }
+    }
+
+    /// Counts tokens that were let in and are not any more.
+    fn follow(&self, asked: &Asked, word: &str) {
+        let (Some(token), Some(place)) = (asked.token(), &asked.place) else { return };
+        let counter = match word {
+            "ok" => return token.was_good.store(true, Ordering::Relaxed),
+            "expired" => &self.tally.ran_out,
+            "unknown_key" | "bad_signature" if matches!(place.set, Some(Set::Rotating | Set::Early)) => {
+                &self.tally.lost_key
+            }
+            _ => return,
+        };
+        counter.fetch_add(u64::from(token.was_good.swap(false, Ordering::Relaxed)), Ordering::Relaxed);
     }
 
     fn verdict(
