@@ -165,24 +165,32 @@ impl fmt::Debug for Cache {
 
 #[cfg(test)]
 mod tests {
-    use std::hash::BuildHasher as _;
-
     use super::*;
 
     #[test]
     fn hashes_the_end_of_a_token() {
-        let seeded = RandomState::new();
+        let cache = Cache::new(NonZeroUsize::MIN);
         let (keys, claim) = (Rc::<Keys>::default(), Rc::new(ClaimName::Member("uid".into())));
+        let hashed = BuildHasherDefault::<Hashed>::default();
         let hash = |token: &str| {
-            let sought = Sought { token: token.as_bytes(), keys: &keys, claim: &claim };
-            let remembered = Remembered { token: sought.token.into(), keys: keys.clone(), claim: claim.clone() };
-            assert_eq!(seeded.hash_one(sought), seeded.hash_one(&remembered), "{token}");
-            seeded.hash_one(sought)
+            let sought = cache.sought(token.as_bytes(), &keys, &claim);
+            let Sought { token, hash, .. } = sought;
+            let remembered = Remembered { token: token.into(), keys: keys.clone(), claim: claim.clone(), hash };
+            assert_eq!(hashed.hash_one(sought), hash, "{}", token.escape_ascii());
+            assert_eq!(hashed.hash_one(&remembered), hash, "{}", token.escape_ascii());
+            hash
         };
         let end = "0123456789012345678901234567890123456789";
         assert_eq!(hash(&format!("a{end}")), hash(&format!("b.c{end}")));
         assert_ne!(hash(&format!("a{end}")), hash(&format!("a1{}", &end[1..])));
         assert_ne!(hash("a"), hash("b"));
         assert_ne!(hash(""), hash("b"));
+    }
+
+    #[test]
+    fn each_cache_has_a_seed_of_its_own() {
+        let (keys, claim) = (Rc::<Keys>::default(), Rc::new(ClaimName::Member("uid".into())));
+        let hash = || Cache::new(NonZeroUsize::MIN).sought(b"token", &keys, &claim).hash;
+        assert_ne!(hash(), hash());
     }
 }
