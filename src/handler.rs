@@ -36,7 +36,7 @@ pub fn access(r: Request) -> ngx_int_t {
         return keyset::wait_on(r, state);
     }
     response::clear(r, state);
-    if state.has_failed() {
+    if r.has_failed() {
         return failed(r);
     }
     let key_sets = active.sets.current();
@@ -49,6 +49,8 @@ pub fn access(r: Request) -> ngx_int_t {
             let lack = lack(active, input, &decision);
             Some((decision, lack))
         })
+        // A condition may have taken what could not be had for an empty value.
+        .filter(|_| !r.has_failed())
         .unwrap_or((UNDECIDED, None));
     r.restore_captures(&active.captures, state.captures.get());
     if let Some(again) = lack.and_then(|lack| keyset::wait_for(r, &active.sets, &key_sets, state, lack)) {
@@ -79,12 +81,13 @@ pub fn decide_early(r: Request, active: &Active, state: &State) {
         let examined = state.examined(Key::new(active, &input, now()), || examine(&active.policy, input, now()));
         Some(conclude(&active.policy, examined, input.user, &mut Values { r, active, state }))
     });
-    state.keep(decision.unwrap_or(UNDECIDED));
+    state.keep(decision.filter(|_| !r.has_failed()).unwrap_or(UNDECIDED));
 }
 
-/// The answer to a panic, after it was logged.
+/// The answer to a panic or a lack of memory, after it was logged.
 pub fn failed(r: Request) -> ngx_int_t {
     if let Some(state) = State::find(r) {
+        response::clear(r, state);
         state.settle(UNDECIDED);
         variables::forget(r);
     }

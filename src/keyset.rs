@@ -9,6 +9,7 @@ use std::rc::Rc;
 use authz::{Algorithms, KeySet};
 use nginx_sys::{NGX_LOG_ERR, ngx_int_t};
 
+use crate::alloc;
 use crate::conf::keys::KeyRequest;
 use crate::ffi::{self, Fetch, MAX_TEXT, Request, Turn, Wake, Zone, now};
 use crate::state::State;
@@ -47,6 +48,10 @@ impl FetchedSet {
             && let Some((generation, text)) = self.zone.load()
         {
             let set = KeySet::from_jwks(&text, self.allowed, self.request.issuer.as_deref());
+            // It would stay on the reserve.
+            if alloc::is_short() {
+                return None;
+            }
             self.parsed.replace(set.ok().map(Rc::new));
             self.generation.set(generation);
         }
@@ -80,7 +85,11 @@ impl FetchedSet {
         });
         // Kept first: nginx may end the subrequest at once.
         state.keep_fetch(&fetch);
-        r.start_fetch(&self.request.uri, &self.request.args, &fetch)
+        let started = r.start_fetch(&self.request.uri, &self.request.args, &fetch);
+        if !started {
+            fetch.abandon();
+        }
+        started
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! This crate is the shell: module tables and callbacks in nginx's order. What a request may do is decided in `authz`.
 
+mod alloc;
 mod boundary;
 mod conf;
 mod ffi;
@@ -9,6 +10,7 @@ mod guard;
 mod handler;
 mod keyset;
 mod log;
+mod reserve;
 mod response;
 mod state;
 mod variables;
@@ -24,7 +26,7 @@ use nginx_sys::{
     ngx_module_t, ngx_uint_t,
 };
 
-use crate::boundary::catch;
+use crate::boundary::{catch, catch_conf};
 use crate::conf::directives::COMMANDS;
 use crate::conf::{Failed, LocConf, MainConf};
 use crate::ffi::{Conf, Place, Request};
@@ -123,7 +125,7 @@ fn status(result: Result<(), Failed>) -> ngx_int_t {
 }
 
 unsafe extern "C" fn preconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
-    catch(ERROR, || {
+    catch_conf(ERROR, || {
         boundary::install_hook();
         // SAFETY: nginx calls with the configuration being read.
         status(variables::add(unsafe { Conf::from_ptr(cf) }))
@@ -131,7 +133,7 @@ unsafe extern "C" fn preconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
 }
 
 unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
-    catch(ERROR, || {
+    catch_conf(ERROR, || {
         // SAFETY: nginx calls with the configuration being read.
         let cf = unsafe { Conf::from_ptr(cf) };
         let uses = cf.main_conf().uses;
@@ -146,16 +148,16 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
 
 unsafe extern "C" fn create_main_conf(cf: *mut ngx_conf_t) -> *mut c_void {
     // SAFETY: nginx calls with the configuration being read.
-    catch(ptr::null_mut(), || unsafe { Conf::from_ptr(cf) }.allocate(MainConf::default()).cast())
+    catch_conf(ptr::null_mut(), || unsafe { Conf::from_ptr(cf) }.allocate(MainConf::default()).cast())
 }
 
 unsafe extern "C" fn create_loc_conf(cf: *mut ngx_conf_t) -> *mut c_void {
     // SAFETY: nginx calls with the configuration being read.
-    catch(ptr::null_mut(), || unsafe { Conf::from_ptr(cf) }.allocate(LocConf::default()).cast())
+    catch_conf(ptr::null_mut(), || unsafe { Conf::from_ptr(cf) }.allocate(LocConf::default()).cast())
 }
 
 unsafe extern "C" fn merge_loc_conf(cf: *mut ngx_conf_t, prev: *mut c_void, conf: *mut c_void) -> *mut c_char {
-    catch(CONF_ERROR, || {
+    catch_conf(CONF_ERROR, || {
         // SAFETY: nginx calls with the configuration being read and two structures of `create_loc_conf`, of different
         // levels and so not the same.
         let (cf, prev, conf) = unsafe { (Conf::from_ptr(cf), &*prev.cast::<LocConf>(), &mut *conf.cast::<LocConf>()) };
@@ -164,7 +166,7 @@ unsafe extern "C" fn merge_loc_conf(cf: *mut ngx_conf_t, prev: *mut c_void, conf
 }
 
 unsafe extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
-    catch(ERROR, || {
+    catch_conf(ERROR, || {
         // SAFETY: nginx calls with the configuration that has been read.
         unsafe { ffi::collect_variables(cycle) };
         OK
@@ -172,7 +174,7 @@ unsafe extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
 }
 
 unsafe extern "C" fn filter_postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
-    catch(ERROR, || {
+    catch_conf(ERROR, || {
         // SAFETY: nginx calls with the configuration being read.
         let cf = unsafe { Conf::from_ptr(cf) };
         let uses = cf.main_conf().uses;

@@ -69,3 +69,8 @@ pub fn conf_warning(cf: Conf, message: Arguments) {
 pub fn cycle_crit(message: Arguments) {
     ffi::log_to_cycle(NGX_LOG_CRIT, message);
 }
+
+/// An error outside any directive, for which the configuration cannot be used.
+pub fn cycle_emerg(message: Arguments) {
+    ffi::log_to_cycle(NGX_LOG_EMERG, message);
+}

@@ -23,8 +23,6 @@ pub struct State {
     last: RefCell<Option<Decision>>,
     /// What was found out for a decision before the access phase, and of what.
     early: RefCell<Option<(Key, Result<Examined, Denied>)>>,
-    /// A variable could not be computed, because of a panic: nothing that follows from it may be trusted.
-    failed: Cell<bool>,
     /// The access phase has decided since nginx last chose a location.
     settled: Cell<bool>,
     /// A decision is being made: a variable read for it must not ask for another one.
@@ -47,6 +45,8 @@ pub struct State {
     pub wake: OnceCell<Wake>,
     /// Captures as they were when nginx selected the location.
     pub captures: Cell<Captures>,
+    /// Values of variables, for which nginx had no memory.
+    held: RefCell<Vec<Box<[u8]>>>,
     /// The challenge of an earlier refusal in this request.
     pub challenge: Cell<Option<NonNull<ngx_table_elt_t>>>,
 }
@@ -210,14 +210,12 @@ impl State {
         (known == key()).then_some(examined)
     }
 
-    /// Notes a panic in a variable.
-    pub fn fail(&self) {
-        self.failed.set(true);
-    }
-
-    /// Whether a variable could not be computed.
-    pub fn has_failed(&self) -> bool {
-        self.failed.get()
+    /// Keeps the value of a variable, for which nginx has no memory.
+    pub fn hold(&self, value: &[u8]) -> NonNull<[u8]> {
+        let held: Box<[u8]> = value.into();
+        let place = NonNull::from(&*held);
+        self.held.borrow_mut().push(held);
+        place
     }
 
     /// Keeps the decision of the access phase.

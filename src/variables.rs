@@ -35,6 +35,7 @@ pub fn add(cf: Conf) -> Result<(), Failed> {
         (CLAIM, get_claim, prefix),
         (HEADER, get_header, prefix),
     ];
+    cf.add_failure_mark().ok_or(Failed)?;
     for (name, getter, flags) in variables {
         cf.add_variable(name.as_bytes(), getter, NGX_HTTP_VAR_NOCACHEABLE | flags, 0).ok_or(Failed)?;
     }
@@ -51,6 +52,17 @@ pub fn forget(r: Request) {
     for &index in r.own_variables() {
         r.forget_variable(index);
     }
+}
+
+/// The getter of what is no variable to the configuration.
+pub unsafe extern "C" fn get_nothing(
+    _: *mut ngx_http_request_t,
+    v: *mut ngx_http_variable_value_t,
+    _: usize,
+) -> ngx_int_t {
+    // SAFETY: nginx calls a getter with the value to fill.
+    unsafe { VariableValue::from_ptr(v) }.set_missing();
+    NGX_OK as ngx_int_t
 }
 
 unsafe extern "C" fn get_user(r: *mut ngx_http_request_t, v: *mut ngx_http_variable_value_t, _: usize) -> ngx_int_t {
@@ -160,26 +172,29 @@ unsafe fn get(
     // SAFETY: the caller's duty.
     let (r, mut v) = unsafe { (Request::from_ptr(r), VariableValue::from_ptr(v)) };
     v.set_missing();
-    let shown = catch(false, || {
-        if let Some(state) = current(r) {
+    let shown = catch(None, || {
+        if let Some(state) = current(r)? {
             look(state, &mut |value| {
                 // nginx writes variables into headers as they are.
-                if !value.bytes().any(|b| b.is_ascii_control()) {
-                    v.set(r, value.as_bytes());
+                if !value.bytes().any(|b| b.is_ascii_control()) && !v.copy(r, value.as_bytes()) {
+                    // What was sent without it, or with less, might mean something else.
+                    v.refer_to(state.hold(value.as_bytes()));
+                    r.fail();
                 }
             });
         }
-        true
+        Some(())
     });
-    // An empty value may pass for an answer: the access phase refuses what follows from it.
-    if !shown {
-        catch((), || _ = State::of(r.main()).map(State::fail));
+    // The access phase refuses what follows from it.
+    if shown.is_none() {
+        r.fail();
     }
     NGX_OK as ngx_int_t
 }
 
-/// The state that a variable shows now, with a decision made for it where the access phase is still to come.
-fn current<'r>(r: Request<'r>) -> Option<&'r State> {
+/// The state that a variable shows now, with a decision made for it where the access phase is still to come. `None` when
+/// there is no memory.
+fn current<'r>(r: Request<'r>) -> Option<Option<&'r State>> {
     let subrequest = r.is_subrequest();
     let r = r.main();
     let state = State::find(r);
@@ -189,8 +204,8 @@ fn current<'r>(r: Request<'r>) -> Option<&'r State> {
         Some(active) if !made => {
             let state = State::of(r)?;
             handler::decide_early(r, active, state);
-            Some(state)
+            Some(Some(state))
         }
-        _ => state,
+        _ => Some(state),
     }
 }

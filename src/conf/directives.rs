@@ -14,7 +14,7 @@ use ngx::ngx_string;
 
 use super::keys::directives as keys;
 use super::{Check, Expected, LocConf, Requirement, Settings, Value};
-use crate::boundary::catch;
+use crate::boundary::catch_conf;
 use crate::ffi::Conf;
 use crate::response::ErrorBody;
 use crate::{CONF_ERROR, CONF_OK, log, variables};
@@ -100,7 +100,7 @@ commands! { 24:
 /// # Safety
 /// `cf` is the configuration being read, `conf` a structure of `create_loc_conf`.
 unsafe fn directive(cf: *mut ngx_conf_t, conf: *mut c_void, set: Setter) -> *mut c_char {
-    catch(CONF_ERROR, || {
+    catch_conf(CONF_ERROR, || {
         // SAFETY: the caller's duty; nothing else refers to the structure while its directive is read.
         let (cf, conf) = unsafe { (Conf::from_ptr(cf), &mut *conf.cast::<LocConf>()) };
         match set(&mut conf.settings, cf, cf.args()) {
@@ -254,7 +254,11 @@ fn set_variable(cf: Conf, words: &mut [ngx_str_t]) -> Result<(), Wrong> {
     if cf.defines_variable(&name) {
         return Err(format!("duplicate variable \"{}\" in \"{}\" directive", words[1], words[0]));
     }
-    let added = cf.add_variable(&name, variables::get_set, NGX_HTTP_VAR_NOCACHEABLE, cf.allocate(claim) as usize);
+    let claim = cf.allocate(claim);
+    if claim.is_null() {
+        return Err(format!("\"{}\" directive: out of memory", words[0]));
+    }
+    let added = cf.add_variable(&name, variables::get_set, NGX_HTTP_VAR_NOCACHEABLE, claim as usize);
     added.ok_or_else(|| format!("variable \"{}\" in \"{}\" directive cannot be defined", words[1], words[0]))?;
     cf.main_conf().set_variables.push(name.into());
     Ok(())

@@ -66,6 +66,8 @@ pub struct MainConf {
     pub set_variables: Vec<Box<[u8]>>,
     /// Indexes of the module's variables, once nginx has given all.
     pub variables: Vec<usize>,
+    /// Index of the mark of a request that has failed.
+    pub failure_mark: usize,
 }
 
 /// What a configuration makes use of: nginx is not made to call what never has anything to do.

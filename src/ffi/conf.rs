@@ -161,7 +161,7 @@ impl<'c> Conf<'c> {
     }
 
     /// The index of a variable, which may be defined later. `None` when there is no memory.
-    pub fn variable_index(self, name: &'static [u8]) -> Option<usize> {
+    pub fn variable_index(self, name: &[u8]) -> Option<usize> {
         // SAFETY: nginx copies the name.
         let index = unsafe { ngx_http_get_variable_index(self.cf.as_ptr(), &mut str_of(name)) };
         usize::try_from(index).ok()

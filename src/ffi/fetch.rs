@@ -64,6 +64,11 @@ impl Fetch {
         self.end.borrow().is_none()
     }
 
+    /// Gives up a fetch that nginx could not start, and the turn with it.
+    pub fn abandon(&self) {
+        self.end.take();
+    }
+
     /// Notes the header, and has nginx read files into memory.
     pub fn take_header(&self, r: Request) {
         // SAFETY: the header filter is called with a request whose header is complete.
@@ -221,7 +226,10 @@ impl Request<'_> {
             let (mut uri, mut args) = (str_of(uri), str_of(args));
             let mut subrequest = ptr::null_mut();
             let flags = NGX_HTTP_SUBREQUEST_BACKGROUND as ngx_uint_t;
+            let count = (*r).count();
             if ngx_http_subrequest(r, &mut uri, &mut args, &mut subrequest, call, flags) != NGX_OK as ngx_int_t {
+                // nginx counts a subrequest that it then has no memory to run: the request would wait for it for ever.
+                (*r).set_count(count);
                 return false;
             }
             fetch.subrequest.set(subrequest);

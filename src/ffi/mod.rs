@@ -5,6 +5,7 @@
 
 mod answer;
 mod conf;
+mod failure;
 mod fetch;
 mod request;
 mod wait;

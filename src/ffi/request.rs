@@ -105,12 +105,12 @@ impl<'r> Request<'r> {
     /// A variable's value now; empty when it has none.
     pub fn variable(self, index: usize) -> &'r [u8] {
         // SAFETY: nginx gave the index; the value is null or one of the request's variables, its data as long-lived.
-        unsafe {
+        self.failing_without_memory(|| unsafe {
             match ngx_http_get_flushed_variable(self.r.as_ptr(), index).as_ref() {
                 Some(v) if v.not_found() == 0 && v.valid() == 1 => bytes(v.data, v.len() as usize),
                 _ => &[],
             }
-        }
+        })
     }
 
     /// Copies variables as they are now. `None` when there is no memory.
@@ -185,6 +185,10 @@ impl<'r> Request<'r> {
         value: NonNull<ngx_http_complex_value_t>,
         settle: impl FnOnce() -> bool,
     ) -> Option<&'r [u8]> {
+        self.failing_without_memory(|| self.put_together(value, settle))
+    }
+
+    fn put_together(self, value: NonNull<ngx_http_complex_value_t>, settle: impl FnOnce() -> bool) -> Option<&'r [u8]> {
         // SAFETY: the value was compiled by `Conf::compile` and lives as long as the configuration; nginx gave the indexes.
         unsafe {
             let indexes = indexes_of(value.as_ref());
@@ -207,6 +211,12 @@ impl<'r> Request<'r> {
     /// Indexes of the module's variables.
     pub fn own_variables(self) -> &'r [usize] {
         &self.main_conf().variables
+    }
+
+    /// Where the mark of a failure is.
+    pub(super) fn failure_mark(self) -> *mut ngx_http_variable_value_t {
+        // SAFETY: nginx gave the index when the configuration was read; a request has that many variables.
+        unsafe { self.get().variables.add(self.main_conf().failure_mark) }
     }
 
     /// Makes nginx call the get handler again.
@@ -359,21 +369,35 @@ impl VariableValue {
         unsafe { self.v.as_mut() }.set_not_found(1);
     }
 
-    /// A copy of the value in the request's memory; stays missing when there is none left.
-    pub fn set(&mut self, r: Request, value: &[u8]) {
-        // SAFETY: the copy lives as long as the request, and the value is ours to fill.
+    /// A copy of the value in the request's memory. `false` when there is none left.
+    pub fn copy(&mut self, r: Request, value: &[u8]) -> bool {
+        // SAFETY: the copy lives as long as the request.
         unsafe {
             let copy = ngx_pnalloc(r.get().pool, value.len()).cast::<u8>();
             if copy.is_null() {
-                return;
+                return false;
             }
             ptr::copy_nonoverlapping(value.as_ptr(), copy, value.len());
-            let v = self.v.as_mut();
-            v.set_len(value.len() as u32);
-            v.set_valid(1);
-            v.set_no_cacheable(0);
-            v.set_not_found(0);
-            v.data = copy;
+            self.set(core::slice::from_raw_parts(copy, value.len()));
+            true
         }
+    }
+
+    /// The value itself, which the state of the request keeps.
+    pub fn refer_to(&mut self, value: NonNull<[u8]>) {
+        // SAFETY: the state lives as long as the request.
+        unsafe { self.set(value.as_ref()) }
+    }
+
+    /// # Safety
+    /// The value lives as long as the request.
+    unsafe fn set(&mut self, value: &[u8]) {
+        // SAFETY: the value is ours to fill.
+        let v = unsafe { self.v.as_mut() };
+        v.set_len(value.len() as u32);
+        v.set_valid(1);
+        v.set_no_cacheable(0);
+        v.set_not_found(0);
+        v.data = value.as_ptr().cast_mut();
     }
 }
