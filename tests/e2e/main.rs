@@ -15,6 +15,7 @@ mod early;
 mod error_body;
 mod error_page;
 mod example;
+mod faults;
 mod flood;
 mod grpc;
 mod guard;

@@ -51,6 +51,20 @@ impl Request {
         [&line, &self.headers, &b"\r\n"[..], &self.body].concat()
     }
 
+    /// One request on a connection of its own, which nginx may close without an answer.
+    pub fn try_send(&self, nginx: &Nginx) -> Option<Response> {
+        let mut client = nginx.client();
+        let _ = client.stream.write_all(&self.bytes());
+        let mut buffer = [0; 4096];
+        while let Ok(length @ 1..) = client.stream.read(&mut buffer) {
+            client.unread.extend_from_slice(&buffer[..length]);
+        }
+        let end = client.unread.windows(4).position(|window| window == b"\r\n\r\n")?;
+        let mut response = Response::parse(&String::from_utf8_lossy(&client.unread[..end]));
+        response.body = client.unread.split_off(end + 4);
+        Some(response)
+    }
+
     /// One request on a connection of its own.
     pub fn send(&self, nginx: &Nginx) -> Response {
         nginx.client().ask(self)

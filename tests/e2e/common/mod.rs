@@ -10,6 +10,7 @@ mod issuer;
 mod key_server;
 mod nginx;
 mod setup;
+mod shortage;
 mod token;
 
 pub use access_log::logged;
@@ -22,6 +23,7 @@ pub use issuer::{Issuer, key_set};
 pub use key_server::{Gate, KeyServer, fetching, response};
 pub use nginx::{Nginx, children_of};
 pub use setup::{ConfigCheck, Setup, scoped_server};
+pub use shortage::Shortage;
 pub use token::{EXP, HEADER, SECRET, b64, claims, now, sign, sign_hs512, token, uid};
 
 /// Tries again until `done` holds; what a reload or a log line does becomes visible a moment later.
