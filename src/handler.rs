@@ -2,9 +2,12 @@
 
 use std::rc::Rc;
 
-use authz::{Conditions, Decision, Denied, Granted, Identity, Input, KeySet, bearer, conclude, examine, may_lack_key};
+use authz::{
+    Conditions, Decision, Denied, Examined, Granted, Identity, Input, KeySet, bearer, conclude, examine, may_lack_key,
+};
 use nginx_sys::{NGX_DECLINED, NGX_OK, ngx_int_t};
 
+use crate::alloc;
 use crate::conf::{Active, Expected, LocConf, Value};
 use crate::ffi::{Request, now};
 use crate::keyset::Lack;
@@ -44,7 +47,7 @@ pub fn access(r: Request) -> ngx_int_t {
         .deciding(|| {
             let input = gather(r, active, state, &key_sets)?;
             let examined = state.take_examined(|| Key::new(active, &input, now()));
-            let examined = examined.unwrap_or_else(|| examine(&active.policy, input, now()));
+            let examined = examined.unwrap_or_else(|| examine_in(active, input));
             let decision = conclude(&active.policy, examined, input.user, &mut Values { r, active, state });
             let lack = lack(active, input, &decision);
             Some((decision, lack))
@@ -71,6 +74,15 @@ fn lack(active: &Active, input: Input, decision: &Decision) -> Option<Lack> {
     }
 }
 
+fn examine_in(active: &Active, input: Input) -> Result<Examined, Denied> {
+    let examined = examine(&active.policy, input, now());
+    // A token that is remembered would stay on the reserve.
+    if alloc::is_short() {
+        active.policy.forget_tokens();
+    }
+    examined
+}
+
 /// The decision for a variable that is read before the access phase of its location. Nothing is refused yet, and nothing
 /// fetched.
 pub fn decide_early(r: Request, active: &Active, state: &State) {
@@ -78,7 +90,7 @@ pub fn decide_early(r: Request, active: &Active, state: &State) {
     let decision = state.deciding(|| {
         let input = gather(r, active, state, &key_sets)?;
         // The token is verified once; conditions may have changed since, and are evaluated anew.
-        let examined = state.examined(Key::new(active, &input, now()), || examine(&active.policy, input, now()));
+        let examined = state.examined(Key::new(active, &input, now()), || examine_in(active, input));
         Some(conclude(&active.policy, examined, input.user, &mut Values { r, active, state }))
     });
     state.keep(decision.filter(|_| !r.has_failed()).unwrap_or(UNDECIDED));

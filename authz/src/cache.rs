@@ -101,11 +101,16 @@ impl Hasher for Hashed {
 }
 
 impl Cache {
-    /// Room for `max` tokens, taken as they come.
+    /// Room for `max` tokens. What finds them is allocated now, so that it need not grow while requests are served; what they
+    /// take themselves comes with them.
     pub fn new(max: NonZeroUsize) -> Self {
         let max = max.get();
         let hashed = BuildHasherDefault::default();
-        let tokens = unsync::Cache::with(max, max as u64, UnitWeighter, hashed, DefaultLifecycle::default());
+        let mut tokens = unsync::Cache::with(max, max as u64, UnitWeighter, hashed, DefaultLifecycle::default());
+        // Where there is not that much, an allocator may still say so without ending the process.
+        if Vec::<[Remembered; 4]>::new().try_reserve_exact(max).is_ok() {
+            tokens.reserve(max);
+        }
         Self { tokens: RefCell::new(tokens), seed: RandomState::new(), sweep_at: Cell::new(0) }
     }
 
@@ -143,6 +148,11 @@ impl Cache {
     /// Forgets a token.
     pub(crate) fn forget(&self, sought: Sought) {
         self.tokens.borrow_mut().remove(&sought);
+    }
+
+    /// Forgets all.
+    pub(crate) fn clear(&self) {
+        self.tokens.borrow_mut().clear();
     }
 
     /// How many tokens are remembered now.

@@ -71,6 +71,13 @@ impl Policy {
         Self { cache: Some(cache), ..self }
     }
 
+    /// Forgets all tokens that it has remembered, which gives their memory back.
+    pub fn forget_tokens(&self) {
+        if let Some(cache) = &self.cache {
+            cache.clear();
+        }
+    }
+
     /// Whether a user is compared here, and this path is not one that every backend reads as nginx does.
     pub fn refuses_path(&self, path: Path) -> bool {
         self.scope == Scope::User && !self.rules.any_path && !path.is_unambiguous()
