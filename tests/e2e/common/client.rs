@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+#[derive(Clone)]
 pub struct Request {
     method: String,
     target: Vec<u8>,

@@ -1,6 +1,6 @@
 //! Requests of every kind, with tokens in the configuration's own keys.
 
-use super::{Case, Must, Sweep, case};
+use super::{Case, Must, Sweep, case, fresh};
 use crate::common::*;
 
 const HTTP: &str = r#"
@@ -79,7 +79,9 @@ fn bearer(path: &str, role: &str) -> Request {
     get(path).token(&token(payload(role)))
 }
 
+/// With tokens that are verified each time, and with tokens that are remembered.
 fn sweep(cases: &[Case]) {
+    Sweep::over(Setup::new(), &format!("jwt_user_scope_cache off; {HTTP}")).run(cases);
     Sweep::over(Setup::new(), HTTP).run(cases);
 }
 
@@ -104,6 +106,21 @@ fn tokens_and_paths() {
 
 fn cookie(role: &str) -> String {
     format!("token={}", token(payload(role)))
+}
+
+#[test]
+fn tokens_that_are_to_be_remembered() {
+    let bearer = |path: &'static str| {
+        move |number| {
+            let members = format!(r#""uid":"alice","role":"member","jti":{number}"#);
+            get(path).token(&sign(r#"{"alg":"HS256"}"#, claims(&members), SECRET))
+        }
+    };
+    Sweep::over(Setup::new(), &format!("jwt_user_scope_cache max=20; {HTTP}")).run(&[
+        fresh("a new token", bearer("/users/alice/"), ALICE),
+        fresh("another user's new token", bearer("/users/bob/"), Must::Fail),
+        fresh("a new token, read early", bearer("/early/"), ALICE),
+    ]);
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod fetching;
 use crate::common::*;
 use rustix::process::{Pid, test_kill_process};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// What must become of a request, whether there is memory or not.
 #[derive(Clone, Copy)]
@@ -23,12 +24,19 @@ enum Must {
 
 struct Case {
     name: &'static str,
-    request: Request,
+    request: Box<dyn Fn(u32) -> Request + Send + Sync>,
     must: Must,
 }
 
+/// The same request each time.
 fn case(name: &'static str, request: Request, must: Must) -> Case {
-    Case { name, request: request.header("Connection", "close"), must }
+    let request = request.header("Connection", "close");
+    Case { name, request: Box::new(move |_| request.clone()), must }
+}
+
+/// Another request each time, by its number.
+fn fresh(name: &'static str, request: impl Fn(u32) -> Request + Send + Sync + 'static, must: Must) -> Case {
+    Case { name, request: Box::new(move |number| request(number).header("Connection", "close")), must }
 }
 
 struct Sweep {
@@ -36,6 +44,7 @@ struct Sweep {
     backend: Backend,
     shortage: Shortage,
     worker: u32,
+    asked: AtomicU32,
 }
 
 impl Sweep {
@@ -48,12 +57,13 @@ impl Sweep {
         let (backend, worker) = (Backend::of(&nginx), children_of(nginx.master())[0]);
         // It is there before it is ready, and may be short of memory then.
         get("/").send(&nginx);
-        Sweep { nginx, backend, shortage, worker }
+        Sweep { nginx, backend, shortage, worker, asked: AtomicU32::new(0) }
     }
 
     /// The answer, once it is proved to be one that this case may have.
     fn ask(&self, case: &Case, when: &str) -> Option<Response> {
-        let response = case.request.try_send(&self.nginx);
+        let request = (case.request)(self.asked.fetch_add(1, Ordering::SeqCst));
+        let response = request.try_send(&self.nginx);
         let reached = self.backend.take();
         let status = response.as_ref().map_or(0, |response| response.status);
         let what = format!("{}, {when}: {response:?}, backend: {reached:?}", case.name);
