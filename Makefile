@@ -49,7 +49,7 @@ test: ## Run every test: unit, e2e, example, tools and soak-quick
 
 unit: ## Test the core, without nginx
 	@scripts/need build
-	$(CARGO) test $(LOCKED) -p authz
+	$(CARGO) test $(LOCKED) -p authz -p directives
 
 e2e: build ## Test the module in a real nginx
 	@scripts/need test

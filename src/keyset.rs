@@ -10,7 +10,7 @@ use authz::{Algorithms, KeySet};
 use nginx_sys::{NGX_LOG_ERR, ngx_int_t};
 
 use crate::alloc;
-use crate::conf::keys::KeyRequest;
+use crate::conf::KeyRequest;
 use crate::ffi::{self, Fetch, MAX_TEXT, Request, Turn, Wake, Zone, now};
 use crate::state::State;
 

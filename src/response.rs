@@ -6,23 +6,13 @@
 use std::rc::Rc;
 
 use authz::{Challenge, Denied, Detail};
+use directives::ErrorBody;
 use nginx_sys::{ngx_chain_t, ngx_int_t, ngx_uint_t};
 
 use crate::conf::{Answers, Failed};
 use crate::ffi::{self, BodyFilter, ConfCell, Fetch, Handler, Request};
 use crate::state::State;
 use crate::{ERROR, INTERNAL_ERROR, body_filter, header_filter};
-
-/// The form of a refusal's body.
-#[derive(Clone, Copy)]
-pub enum ErrorBody {
-    /// The shape of FastAPI's errors.
-    Json,
-    /// Problem details (RFC 9457).
-    Problem,
-    /// nginx's own page.
-    Off,
-}
 
 /// An answer that waits in the request's context of the filter module.
 pub struct Answer {

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use authz::{ClaimName, Identity, Object, Verified};
+use directives::OWN;
 use nginx_sys::{
     NGX_HTTP_VAR_NOCACHEABLE, NGX_HTTP_VAR_PREFIX, NGX_OK, ngx_http_request_t, ngx_http_variable_value_t, ngx_int_t,
     ngx_str_t,
@@ -17,8 +18,6 @@ use crate::ffi::{Conf, Getter, Request, VariableValue};
 use crate::handler;
 use crate::state::State;
 
-/// What the names of the module's variables begin with.
-pub const OWN: &[u8] = b"jwt_user_scope_";
 const CLAIM: &str = "jwt_user_scope_claim_";
 const HEADER: &str = "jwt_user_scope_header_";
 

@@ -1,21 +1,22 @@
 //! The configuration of a location: what its directives say, and the check that comes of it.
 
 pub mod directives;
-pub mod keys;
+mod keys;
 mod warnings;
 
 use core::num::NonZeroUsize;
 use core::ptr::NonNull;
 use std::rc::Rc;
 
-use authz::{Algorithms, Cache, ClaimName, Guard, Keys, Policy, Rules, Scope};
-use nginx_sys::{NGX_LOG_ERR, ngx_http_complex_value_t};
+use ::directives::{Check, ErrorBody, LogLevel};
+use authz::{Cache, Guard, Policy};
+use nginx_sys::{NGX_LOG_ERR, NGX_LOG_INFO, NGX_LOG_NOTICE, NGX_LOG_WARN, ngx_http_complex_value_t};
 
-use self::keys::KeySources;
+use self::keys::{Built, built};
 use crate::ffi::{Conf, Position, Request};
 use crate::keyset::FetchedSets;
 use crate::log;
-use crate::response::{Challenges, ErrorBody};
+use crate::response::Challenges;
 
 /// Verified tokens remembered per worker, where the configuration says nothing. See docs/performance.md.
 const DEFAULT_CACHE: NonZeroUsize = NonZeroUsize::new(1000).unwrap();
@@ -36,20 +37,14 @@ pub enum Expected {
     Value(Value),
 }
 
-/// The value of `jwt_user_scope`.
-#[derive(Clone)]
-enum Check {
-    Off,
-    On { scope: Scope, expected: Option<Expected>, position: Position },
-}
+/// One `jwt_user_scope_key_request`.
+pub type KeyRequest = ::directives::KeyRequest<Position>;
 
 /// The values of `jwt_user_scope_require`.
-#[derive(Clone, Default)]
-pub struct Requirement {
-    pub values: Vec<Value>,
-    /// Answer with 401 rather than 403.
-    pub unauthorized: bool,
-}
+pub type Requirement = ::directives::Requirement<Value>;
+
+type KeySources = ::directives::KeySources<Position>;
+type Settings = ::directives::Settings<Value, Expected, Position>;
 
 /// Configuration of the `http` block.
 #[derive(Default)]
@@ -58,6 +53,8 @@ pub struct MainConf {
     user_id: Vec<Position>,
     /// The secret of locations that name none.
     default_keys: Option<Rc<KeySources>>,
+    /// Keys that have been read.
+    built_keys: Vec<Built>,
     /// The cache of locations that set none.
     default_cache: Option<Rc<Cache>>,
     /// What the configuration makes use of.
@@ -82,34 +79,6 @@ impl Uses {
     pub fn any(self) -> bool {
         self.checks || self.guards
     }
-}
-
-/// Configuration of a level. What is `None` is inherited.
-#[derive(Clone, Default)]
-struct Settings {
-    check: Option<Check>,
-    claim: Option<ClaimName>,
-    keys: Option<Rc<KeySources>>,
-    /// An inner `None` is what keys imply.
-    algorithms: Option<Option<Algorithms>>,
-    issuers: Option<Vec<Box<str>>>,
-    audiences: Option<Vec<Box<str>>>,
-    types: Option<Vec<Box<str>>>,
-    leeway: Option<u64>,
-    max_lifetime: Option<u64>,
-    preflight: Option<bool>,
-    any_path: Option<bool>,
-    require: Option<Rc<Requirement>>,
-    bypass: Option<Rc<[Value]>>,
-    token: Option<Option<Value>>,
-    realm: Option<Option<Rc<str>>>,
-    error_body: Option<ErrorBody>,
-    report: Option<bool>,
-    log_level: Option<u32>,
-    /// An inner `None` is `off`.
-    guard: Option<Option<Rc<Guard>>>,
-    /// An inner `None` is `off`.
-    cache: Option<Option<Rc<Cache>>>,
 }
 
 /// Configuration of a location.
@@ -171,7 +140,7 @@ impl LocConf {
         // An "if" or a "limit_except" block shares its location, which has been warned about.
         let is_new = self.settings.check.is_some() || !cf.is_unnamed_block();
         self.settings.inherit(&prev.settings);
-        let answers = Rc::new(self.settings.answers());
+        let answers = Rc::new(answers(&self.settings));
         let guard = self.settings.guard.clone().flatten();
         self.guarded = guard.map(|guard| Guarded { guard, answers: answers.clone() });
         cf.main_conf().uses.guards |= self.guarded.is_some();
@@ -197,7 +166,7 @@ impl LocConf {
             None => cf.main_conf().default_keys(&position),
         };
         let allowed = self.settings.algorithms.flatten();
-        let built = sources.built(cf, allowed).map_err(failed)?;
+        let built = built(cf, &sources, allowed).map_err(failed)?;
         let policy =
             self.settings.policy(scope, built.keys).map_err(|error| failed(format!("{error} in {position}")))?;
         let cache = match &self.settings.cache {
@@ -223,56 +192,17 @@ impl LocConf {
     }
 }
 
-impl Settings {
-    fn inherit(&mut self, prev: &Self) {
-        fn merge<T: Clone>(own: &mut Option<T>, prev: &Option<T>) {
-            if own.is_none() {
-                own.clone_from(prev);
-            }
-        }
-        merge(&mut self.check, &prev.check);
-        merge(&mut self.claim, &prev.claim);
-        merge(&mut self.keys, &prev.keys);
-        merge(&mut self.algorithms, &prev.algorithms);
-        merge(&mut self.issuers, &prev.issuers);
-        merge(&mut self.audiences, &prev.audiences);
-        merge(&mut self.types, &prev.types);
-        merge(&mut self.leeway, &prev.leeway);
-        merge(&mut self.max_lifetime, &prev.max_lifetime);
-        merge(&mut self.preflight, &prev.preflight);
-        merge(&mut self.any_path, &prev.any_path);
-        merge(&mut self.require, &prev.require);
-        merge(&mut self.bypass, &prev.bypass);
-        merge(&mut self.token, &prev.token);
-        merge(&mut self.realm, &prev.realm);
-        merge(&mut self.error_body, &prev.error_body);
-        merge(&mut self.report, &prev.report);
-        merge(&mut self.log_level, &prev.log_level);
-        merge(&mut self.guard, &prev.guard);
-        merge(&mut self.cache, &prev.cache);
-    }
-
-    fn policy(&self, scope: Scope, keys: Rc<Keys>) -> Result<Policy, String> {
-        let claim = self.claim.clone().unwrap_or_else(|| ClaimName::Member("uid".into()));
-        let rules = Rules {
-            issuers: self.issuers.clone().unwrap_or_default(),
-            audiences: self.audiences.clone().unwrap_or_default(),
-            types: self.types.clone().unwrap_or_default(),
-            leeway: self.leeway.unwrap_or(0),
-            max_lifetime: self.max_lifetime.unwrap_or(0),
-            preflight: self.preflight.unwrap_or(false),
-            any_path: self.any_path.unwrap_or(false),
-        };
-        Policy::new(scope, claim, keys, rules).map_err(|error| format!("\"jwt_user_scope\" {error}"))
-    }
-
-    fn answers(&self) -> Answers {
-        Answers {
-            challenges: Challenges::new(self.realm.as_ref().and_then(|realm| realm.as_deref())),
-            error_body: self.error_body.unwrap_or(ErrorBody::Json),
-            report: self.report.unwrap_or(false),
-            log_level: self.log_level.unwrap_or(NGX_LOG_ERR),
-        }
+fn answers(settings: &Settings) -> Answers {
+    Answers {
+        challenges: Challenges::new(settings.realm.as_ref().and_then(|realm| realm.as_deref())),
+        error_body: settings.error_body.unwrap_or(ErrorBody::Json),
+        report: settings.report.unwrap_or(false),
+        log_level: match settings.log_level.unwrap_or(LogLevel::Error) {
+            LogLevel::Info => NGX_LOG_INFO,
+            LogLevel::Notice => NGX_LOG_NOTICE,
+            LogLevel::Warn => NGX_LOG_WARN,
+            LogLevel::Error => NGX_LOG_ERR,
+        },
     }
 }
 

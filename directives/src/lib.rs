@@ -1,0 +1,104 @@
+//! The directives of `ngx_http_jwt_user_scope_module`: the words of one come in, and the settings of a level come out.
+//!
+//! The module and the command-line program read configurations with the same code. What only one of them can do, such as
+//! compiling a value with variables, is asked of a [`Reader`]. Nothing of nginx is seen here.
+
+mod keys;
+mod settings;
+mod words;
+
+use std::fmt::Display;
+use std::path::PathBuf;
+
+pub use keys::{DEFAULT_VARIABLE, Environment, KeyFile, KeyRequest, KeySources, Place, Secret};
+pub use settings::{Check, ErrorBody, LogLevel, Requirement, Settings};
+pub use words::{OWN, Wrong, claim_variable};
+
+/// What reads a configuration, at the directive that it has come to.
+pub trait Reader {
+    /// A word of a directive.
+    type Word: AsRef<[u8]> + Display;
+    /// A value with variables, ready to be evaluated.
+    type Value: Clone;
+    /// What a user is compared with.
+    type Expected: Clone;
+    /// Where a directive stands.
+    type Position: Clone + Display;
+
+    /// Compiles a value with variables. `None` when it is none; the reader may have said why.
+    fn compile(&self, word: &Self::Word) -> Option<Self::Value>;
+    /// `$user_id`, with which `on` compares. `None` when there is no memory.
+    fn user_id(&self) -> Option<Self::Expected>;
+    /// A value as what to compare with.
+    fn expected(value: Self::Value) -> Self::Expected;
+    /// A time in whole seconds, as nginx writes times.
+    fn seconds(&self, time: &str) -> Option<u64>;
+    /// A path, from the configuration's directory when it is relative. `None` when there is no memory.
+    fn full_path(&self, path: &[u8]) -> Option<PathBuf>;
+    /// Where the directive stands.
+    fn position(&self) -> Self::Position;
+}
+
+/// How many arguments a directive takes, in nginx's terms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arguments {
+    /// One.
+    One,
+    /// Two.
+    Two,
+    /// One or more.
+    Some,
+}
+
+/// The directives, as the module registers them with nginx, but for `jwt_user_scope_set`, which belongs to no level.
+pub const DIRECTIVES: [(&str, Arguments); 22] = {
+    use Arguments::{One, Some};
+    [
+        ("jwt_user_scope", One),
+        ("jwt_user_scope_claim", One),
+        ("jwt_user_scope_secret", Some),
+        ("jwt_user_scope_key_file", Some),
+        ("jwt_user_scope_key_request", Some),
+        ("jwt_user_scope_algorithms", Some),
+        ("jwt_user_scope_issuer", Some),
+        ("jwt_user_scope_audience", Some),
+        ("jwt_user_scope_type", Some),
+        ("jwt_user_scope_leeway", One),
+        ("jwt_user_scope_max_lifetime", One),
+        ("jwt_user_scope_require", Some),
+        ("jwt_user_scope_bypass", Some),
+        ("jwt_user_scope_token", One),
+        ("jwt_user_scope_realm", One),
+        ("jwt_user_scope_error_body", One),
+        ("jwt_user_scope_preflight", One),
+        ("jwt_user_scope_path", One),
+        ("jwt_user_scope_guard", Some),
+        ("jwt_user_scope_mode", One),
+        ("jwt_user_scope_log_level", One),
+        ("jwt_user_scope_cache", One),
+    ]
+};
+
+/// The directive for a variable of a claim, in the `http` block.
+pub const SET: (&str, Arguments) = ("jwt_user_scope_set", Arguments::Two);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_module_registers_the_same() {
+        let table = include_str!("../../src/conf/directives.rs").lines().filter_map(|line| {
+            let (name, rest) = line.trim().strip_prefix('"')?.split_once("\" ")?;
+            let arguments = match rest.split([' ', ';']).nth(1)? {
+                "NGX_CONF_TAKE1" => Arguments::One,
+                "NGX_CONF_TAKE2" => Arguments::Two,
+                "NGX_CONF_1MORE" => Arguments::Some,
+                _ => return None,
+            };
+            Some((name, arguments))
+        });
+        let own: Vec<_> = DIRECTIVES.into_iter().chain([SET]).collect();
+        assert_eq!(table.collect::<Vec<_>>(), own);
+    }
+}

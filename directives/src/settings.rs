@@ -1,0 +1,257 @@
+//! The settings of one level of the configuration, and what the level below makes of them.
+
+use std::rc::Rc;
+
+use authz::{Algorithms, Cache, ClaimName, Guard, Keys, Policy, Rules, Scope};
+
+use crate::Reader;
+use crate::keys::{self, KeySources};
+use crate::words::{
+    Wrong, algorithms, cache_size, check_bypass, claim_name, compile_all, guard_templates, has_variable, invalid,
+    is_off, names, once, one_of, realm, requirement, seconds,
+};
+
+/// The value of `jwt_user_scope`.
+#[derive(Clone)]
+pub enum Check<E, P> {
+    /// No check.
+    Off,
+    /// A check.
+    On {
+        /// What a token must be good for.
+        scope: Scope,
+        /// What the user is compared with, where one is.
+        expected: Option<E>,
+        /// The directive.
+        position: P,
+    },
+}
+
+/// The values of `jwt_user_scope_require`.
+#[derive(Clone)]
+pub struct Requirement<V> {
+    /// Each must be neither empty nor `0`.
+    pub values: Vec<V>,
+    /// Answer with 401 rather than 403.
+    pub unauthorized: bool,
+}
+
+/// The form of a refusal's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorBody {
+    /// The shape of FastAPI's errors.
+    Json,
+    /// Problem details (RFC 9457).
+    Problem,
+    /// nginx's own page.
+    Off,
+}
+
+/// The level of a refusal's line in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    /// `info`
+    Info,
+    /// `notice`
+    Notice,
+    /// `warn`
+    Warn,
+    /// `error`
+    Error,
+}
+
+/// The structure of a level, and its inheritance: what is `None` is inherited.
+macro_rules! settings {
+    ($($(#[$doc:meta])* $name:ident: $type:ty,)+) => {
+        /// Settings of a level, with values `V`, compared values `E` and positions `P`. What is `None` is inherited.
+        #[derive(Clone)]
+        pub struct Settings<V, E, P> {
+            $($(#[$doc])* pub $name: Option<$type>,)+
+        }
+
+        impl<V, E, P> Default for Settings<V, E, P> {
+            fn default() -> Self {
+                Self { $($name: None,)+ }
+            }
+        }
+
+        impl<V: Clone, E: Clone, P: Clone> Settings<V, E, P> {
+            /// Takes over what this level leaves open.
+            pub fn inherit(&mut self, prev: &Self) {
+                $(if self.$name.is_none() {
+                    self.$name.clone_from(&prev.$name);
+                })+
+            }
+        }
+    };
+}
+
+settings! {
+    /// `jwt_user_scope`
+    check: Check<E, P>,
+    /// `jwt_user_scope_claim`
+    claim: ClaimName,
+    /// `jwt_user_scope_secret`, `jwt_user_scope_key_file`, `jwt_user_scope_key_request`
+    keys: Rc<KeySources<P>>,
+    /// `jwt_user_scope_algorithms`; an inner `None` is what keys imply.
+    algorithms: Option<Algorithms>,
+    /// `jwt_user_scope_issuer`
+    issuers: Vec<Box<str>>,
+    /// `jwt_user_scope_audience`
+    audiences: Vec<Box<str>>,
+    /// `jwt_user_scope_type`
+    types: Vec<Box<str>>,
+    /// `jwt_user_scope_leeway`
+    leeway: u64,
+    /// `jwt_user_scope_max_lifetime`
+    max_lifetime: u64,
+    /// `jwt_user_scope_preflight`
+    preflight: bool,
+    /// `jwt_user_scope_path`, the other way round
+    any_path: bool,
+    /// `jwt_user_scope_require`
+    require: Rc<Requirement<V>>,
+    /// `jwt_user_scope_bypass`
+    bypass: Rc<[V]>,
+    /// `jwt_user_scope_token`
+    token: Option<V>,
+    /// `jwt_user_scope_realm`, the inside of a quoted-string
+    realm: Option<Rc<str>>,
+    /// `jwt_user_scope_error_body`
+    error_body: ErrorBody,
+    /// `jwt_user_scope_mode`
+    report: bool,
+    /// `jwt_user_scope_log_level`
+    log_level: LogLevel,
+    /// `jwt_user_scope_guard`; an inner `None` is `off`.
+    guard: Option<Rc<Guard>>,
+    /// `jwt_user_scope_cache`; an inner `None` is `off`.
+    cache: Option<Rc<Cache>>,
+}
+
+impl<V> Default for Requirement<V> {
+    fn default() -> Self {
+        Self { values: Vec::new(), unauthorized: false }
+    }
+}
+
+/// Reads words, unless they are `off`, which stands for an empty value.
+fn unless_off<T: Default, W: AsRef<[u8]> + std::fmt::Display>(
+    words: &[W],
+    read: impl FnOnce(&[W]) -> Result<T, Wrong>,
+) -> Result<T, Wrong> {
+    if is_off(words) { Ok(T::default()) } else { read(words) }
+}
+
+impl<V: Clone, E: Clone, P: Clone + std::fmt::Display> Settings<V, E, P> {
+    /// Reads a directive that may stand on any level. The reader has seen to it that the number of words is right.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn set<R>(&mut self, reader: &R, words: &[R::Word]) -> Result<(), Wrong>
+    where
+        R: Reader<Value = V, Expected = E, Position = P>,
+    {
+        match words[0].as_ref() {
+            b"jwt_user_scope" => once(&mut self.check, words, |w| check(reader, w)),
+            b"jwt_user_scope_claim" => once(&mut self.claim, words, |w| claim_name(w, &w[1])),
+            b"jwt_user_scope_secret" => keys::add_secret(&mut self.keys, reader, words),
+            b"jwt_user_scope_key_file" => keys::add_file(&mut self.keys, reader, words),
+            b"jwt_user_scope_key_request" => keys::add_request(&mut self.keys, reader, words),
+            b"jwt_user_scope_algorithms" => {
+                once(&mut self.algorithms, words, |w| unless_off(w, |w| algorithms(w).map(Some)))
+            }
+            b"jwt_user_scope_issuer" => once(&mut self.issuers, words, names),
+            b"jwt_user_scope_audience" => once(&mut self.audiences, words, names),
+            b"jwt_user_scope_type" => once(&mut self.types, words, names),
+            b"jwt_user_scope_leeway" => once(&mut self.leeway, words, |w| seconds(reader, w)),
+            b"jwt_user_scope_max_lifetime" => once(&mut self.max_lifetime, words, |w| seconds(reader, w)),
+            b"jwt_user_scope_preflight" => {
+                once(&mut self.preflight, words, |w| one_of(w, &[("on", true), ("off", false)]))
+            }
+            b"jwt_user_scope_path" => {
+                once(&mut self.any_path, words, |w| one_of(w, &[("strict", false), ("off", true)]))
+            }
+            b"jwt_user_scope_require" => once(&mut self.require, words, |w| unless_off(w, |w| require(reader, w))),
+            b"jwt_user_scope_bypass" => once(&mut self.bypass, words, |w| unless_off(w, |w| bypass(reader, w))),
+            b"jwt_user_scope_token" => once(&mut self.token, words, |w| unless_off(w, |w| token(reader, w))),
+            b"jwt_user_scope_realm" => once(&mut self.realm, words, |w| unless_off(w, |w| Ok(Some(realm(w)?.into())))),
+            b"jwt_user_scope_error_body" => once(&mut self.error_body, words, |w| {
+                one_of(w, &[("json", ErrorBody::Json), ("problem", ErrorBody::Problem), ("off", ErrorBody::Off)])
+            }),
+            b"jwt_user_scope_mode" => {
+                once(&mut self.report, words, |w| one_of(w, &[("enforce", false), ("report", true)]))
+            }
+            b"jwt_user_scope_log_level" => once(&mut self.log_level, words, |w| {
+                use LogLevel::*;
+                one_of(w, &[("info", Info), ("notice", Notice), ("warn", Warn), ("error", Error)])
+            }),
+            b"jwt_user_scope_guard" => {
+                once(&mut self.guard, words, |w| unless_off(w, |w| Ok(Some(Rc::new(guard_templates(w)?)))))
+            }
+            b"jwt_user_scope_cache" => {
+                once(&mut self.cache, words, |w| unless_off(w, |w| Ok(Some(Rc::new(Cache::new(cache_size(w)?))))))
+            }
+            _ => Err(format!("\"{}\" directive is unknown", words[0])),
+        }
+    }
+
+    /// The policy of a location with these settings.
+    ///
+    /// # Errors
+    /// It has no key.
+    pub fn policy(&self, scope: Scope, keys: Rc<Keys>) -> Result<Policy, String> {
+        let claim = self.claim.clone().unwrap_or_else(|| ClaimName::Member("uid".into()));
+        let rules = Rules {
+            issuers: self.issuers.clone().unwrap_or_default(),
+            audiences: self.audiences.clone().unwrap_or_default(),
+            types: self.types.clone().unwrap_or_default(),
+            leeway: self.leeway.unwrap_or(0),
+            max_lifetime: self.max_lifetime.unwrap_or(0),
+            preflight: self.preflight.unwrap_or(false),
+            any_path: self.any_path.unwrap_or(false),
+        };
+        Policy::new(scope, claim, keys, rules).map_err(|error| format!("\"jwt_user_scope\" {error}"))
+    }
+}
+
+/// `jwt_user_scope on | any | off | <value>`
+fn check<R: Reader>(reader: &R, words: &[R::Word]) -> Result<Check<R::Expected, R::Position>, Wrong> {
+    let on = |scope, expected| Check::On { scope, expected, position: reader.position() };
+    let word = words[1].as_ref();
+    Ok(if word.eq_ignore_ascii_case(b"off") {
+        Check::Off
+    } else if word.eq_ignore_ascii_case(b"any") {
+        on(Scope::Any, None)
+    } else if word.eq_ignore_ascii_case(b"on") {
+        on(Scope::User, Some(reader.user_id().ok_or("\"jwt_user_scope\" directive: out of memory")?))
+    } else {
+        on(Scope::User, Some(R::expected(compared_value(reader, words)?)))
+    })
+}
+
+/// A value other than `on`, `any` and `off`: it must depend on the request, and not on what the last regex captured.
+fn compared_value<R: Reader>(reader: &R, words: &[R::Word]) -> Result<R::Value, Wrong> {
+    if !has_variable(&words[1]) {
+        return Err(invalid(words, &words[1], "it must be \"on\", \"any\", \"off\" or contain a variable"));
+    }
+    compile_all(reader, words)?.pop().ok_or_else(|| "\"jwt_user_scope\" directive: out of memory".into())
+}
+
+fn require<R: Reader>(reader: &R, words: &[R::Word]) -> Result<Rc<Requirement<R::Value>>, Wrong> {
+    let (values, unauthorized) = requirement(words)?;
+    Ok(Rc::new(Requirement { values: compile_all(reader, &words[..values])?, unauthorized }))
+}
+
+fn bypass<R: Reader>(reader: &R, words: &[R::Word]) -> Result<Rc<[R::Value]>, Wrong> {
+    check_bypass(words)?;
+    compile_all(reader, words).map(Into::into)
+}
+
+fn token<R: Reader>(reader: &R, words: &[R::Word]) -> Result<Option<R::Value>, Wrong> {
+    // The value is not shown: somebody may have written a token.
+    if !has_variable(&words[1]) {
+        return Err(format!("value of \"{}\" directive must contain a variable", words[0]));
+    }
+    compile_all(reader, words).map(|mut values| values.pop())
+}
