@@ -2,7 +2,7 @@
 //!
 //! It judges before the access phase. Where only the access phase can tell, it looks at the decision afterwards.
 
-use authz::{Decision, Denied, Granted, Readings};
+use authz::{Comparison, Cover, Decision, Denied, Readings};
 use nginx_sys::ngx_int_t;
 
 use crate::conf::{Guarded, LocConf};
@@ -10,22 +10,6 @@ use crate::ffi::Request;
 use crate::handler::{DECLINED, compared, decide_early};
 use crate::state::State;
 use crate::{INTERNAL_ERROR, log, response, variables};
-
-/// What the access phase must have decided for a request to go on.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Awaited {
-    /// Any grant: the location compares with the right user, but `satisfy any` may let others in.
-    Grant,
-    /// A bypass: the location compares with another user.
-    Bypass,
-}
-
-/// How a request stands before the access phase.
-enum Cover {
-    Covered,
-    Awaited(Awaited),
-    Uncovered,
-}
 
 /// The handler of the preaccess phase.
 pub fn before_access(r: Request) -> ngx_int_t {
@@ -63,11 +47,7 @@ pub fn after_access(r: Request) -> ngx_int_t {
     {
         decide_early(r, active, state);
     }
-    let granted = state.with_last(|decision| match decision.outcome {
-        Ok(Granted::Bypassed) => true,
-        Ok(Granted::Ok | Granted::Preflight) => awaited == Awaited::Grant,
-        Err(_) => false,
-    });
+    let granted = state.with_last(|decision| decision.outcome.is_ok_and(|granted| awaited.is_met_by(granted)));
     match LocConf::guarded(r) {
         Some(guarded) if granted != Some(true) => refuse(r, guarded, state),
         _ => DECLINED,
@@ -79,20 +59,15 @@ fn cover(r: Request, state: &State, readings: &Readings) -> Cover {
         return Cover::Uncovered;
     };
     let enforced = !active.answers.report;
-    // The check will answer this one.
-    if enforced && !r.satisfies_any() && active.policy.refuses_path(r.path()) {
-        return Cover::Covered;
-    }
-    let user = state.deciding(|| compared(r, active, state, expected));
-    match readings {
-        Readings::User(reading) if user == Some(reading) && enforced && r.satisfies_any() => {
-            Cover::Awaited(Awaited::Grant)
-        }
-        // A comparison that reports is no cover, but for a guard that reports with it.
-        Readings::User(reading) if user == Some(reading) && (enforced || reports(r)) => Cover::Covered,
-        _ if enforced && !active.bypass.is_empty() => Cover::Awaited(Awaited::Bypass),
-        _ => Cover::Uncovered,
-    }
+    let satisfies_any = r.satisfies_any();
+    let comparison = Comparison {
+        enforced,
+        satisfies_any,
+        refuses_path: enforced && !satisfies_any && active.policy.refuses_path(r.path()),
+        may_bypass: !active.bypass.is_empty(),
+        guard_reports: reports(r),
+    };
+    comparison.cover(readings, || state.deciding(|| compared(r, active, state, expected)))
 }
 
 fn reports(r: Request) -> bool {

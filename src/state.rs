@@ -8,12 +8,11 @@ use core::ptr::NonNull;
 
 use std::rc::Rc;
 
-use authz::{Decision, Denied, Examined, Identity, Input, KeySet};
+use authz::{Awaited, Decision, Denied, Examined, Identity, Input, KeySet};
 use nginx_sys::{ngx_int_t, ngx_table_elt_t};
 
 use crate::conf::Active;
 use crate::ffi::{Captures, Fetch, Request, Wake};
-use crate::guard::Awaited;
 use crate::keyset::{Waiting, same_sets};
 
 /// State of a request. Shared, since a variable read while a decision is made finds it too.

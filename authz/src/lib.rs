@@ -12,6 +12,7 @@ use keys::KeysAtHand;
 mod algorithm;
 mod cache;
 mod claims;
+mod cover;
 mod denied;
 mod encoding;
 mod guard;
@@ -25,6 +26,7 @@ mod location;
 mod path;
 mod pem;
 mod policy;
+mod preflight;
 mod public_key;
 mod readers;
 mod scope;
@@ -36,6 +38,7 @@ mod verify;
 
 pub use algorithm::{AlgorithmError, Algorithms};
 pub use cache::Cache;
+pub use cover::{Awaited, Comparison, Cover};
 pub use denied::{Challenge, Denied, Detail};
 pub use encoding::Encoding;
 pub use guard::{Guard, Readings};
@@ -47,9 +50,10 @@ pub use keys::{KeySet, Keys};
 pub use location::{demands_slash, is_unanchored, stops_at_line_end, takes_part_of_segment};
 pub use path::Path;
 pub use policy::{NoKeys, Policy, Rules, Scope};
+pub use preflight::is_preflight;
 pub use public_key::KeyError;
 pub use scope::{ClaimName, ClaimNameError, User};
-pub use secret::{SecretError, SecretForm, secret_of_file};
+pub use secret::{SecretError, SecretForm, current_secret, secret_of_file};
 pub use template::TemplateError;
 pub use token::bearer;
 pub use verify::Verified;
@@ -228,6 +232,14 @@ pub fn conclude(
     let outcome = authorize(policy, &identity, user, matched, conditions);
     let identity = (!matches!(outcome, Err(denied) if denied.status() == 401)).then_some(identity);
     Decision { outcome, identity, matched }
+}
+
+/// The token with its signature verified, and nothing else of it judged: for whoever explains a decision.
+///
+/// # Errors
+/// There is none, it is malformed, or no key verifies it.
+pub fn verified(policy: &Policy, input: Input) -> Result<Verified, Denied> {
+    verify::verify(at_hand(policy, &input), input.token.ok_or(Denied::MissingToken)?)
 }
 
 /// Whether a refused token may be good with a key that was published after the key sets were fetched: the one early

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use jsonwebtoken::DecodingKey;
 use jsonwebtoken::crypto::aws_lc;
+use zeroize::Zeroizing;
 
 use crate::algorithm::{self, Algorithm, Algorithms};
 use crate::encoding::Encoding;
@@ -105,6 +106,17 @@ pub(crate) fn keys(
         }
     }
     Ok(keys)
+}
+
+/// The bytes that an issuer signs with: of a list of versions, those of the first.
+///
+/// # Errors
+/// The secret is empty, or not written in its form.
+pub fn current_secret(secret: &[u8], form: SecretForm) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+    let versions = versions(secret, form.versioned)?;
+    let written = versions.first().copied().unwrap_or_default();
+    check_text(written)?;
+    form.encoding.decode(written).ok_or(SecretError::NotEncoded(form.encoding))
 }
 
 /// The secrets of a list of versions, or the one that it is. All of them verify: the version only orders them.
@@ -259,6 +271,23 @@ mod tests {
         }
         assert_eq!(versions(b"\xff:a", true), Err(SecretError::NotVersioned), "not UTF-8");
         assert_eq!(versions(b"2:new,1:old", false), Ok(vec![&b"2:new,1:old"[..]]), "not unless it is said");
+    }
+
+    #[test]
+    fn an_issuer_signs_with_the_first_version() {
+        type Row = (&'static [u8], SecretForm, Result<&'static [u8], SecretError>);
+        let rows: [Row; 6] = [
+            (GOOD, SecretForm::default(), Ok(GOOD)),
+            (b"2:new,1:old", form(Encoding::Utf8, true), Ok(b"new")),
+            (b"2:6e6577,1:6f6c64", form(Encoding::Hex, true), Ok(b"new")),
+            (b"2:new", form(Encoding::Hex, true), Err(SecretError::NotEncoded(Encoding::Hex))),
+            (b"new", form(Encoding::Utf8, true), Err(SecretError::NotVersioned)),
+            (b"", SecretForm::default(), Err(SecretError::Empty)),
+        ];
+        for (secret, form, expected) in rows {
+            let current = current_secret(secret, form);
+            assert_eq!(current.as_ref().map(|secret| &***secret), expected.as_ref().map(|s| *s), "{form:?}");
+        }
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 use core::ffi::{CStr, c_void};
 use core::fmt::Arguments;
+use core::iter;
 use core::marker::PhantomData;
 use core::mem;
 use core::ptr::{self, NonNull};
 
-use authz::Path;
+use authz::{Path, is_preflight};
 use nginx_sys::{
     NGX_HTTP_OPTIONS, NGX_HTTP_SATISFY_ANY, NGX_OK, ngx_http_complex_value, ngx_http_complex_value_t,
     ngx_http_core_loc_conf_t, ngx_http_get_flushed_variable, ngx_http_request_t, ngx_http_variable_value_t, ngx_int_t,
@@ -146,27 +147,20 @@ impl<'r> Request<'r> {
 
     /// A CORS preflight, and nothing that a backend could take for another method.
     pub fn is_preflight(self) -> bool {
-        const OVERRIDES: [&[u8]; 3] = [b"x-http-method-override", b"x-http-method", b"x-method-override"];
-        self.get().method == NGX_HTTP_OPTIONS as ngx_uint_t
-            && self.has_header(b"origin")
-            && self.has_header(b"access-control-request-method")
-            && !OVERRIDES.into_iter().any(|name| self.has_header(name))
+        self.get().method == NGX_HTTP_OPTIONS as ngx_uint_t && is_preflight(self.header_names())
     }
 
-    fn has_header(self, name: &[u8]) -> bool {
-        let mut part: *const ngx_list_part_t = &self.get().headers_in.headers.part;
+    fn header_names(self) -> impl Iterator<Item = &'r [u8]> + Clone {
+        let first: *const ngx_list_part_t = &self.get().headers_in.headers.part;
         // SAFETY: a list ends with null; each part holds `nelts` headers.
-        while let Some(headers) = unsafe { part.as_ref() } {
-            for i in 0..headers.nelts {
+        let parts = iter::successors(unsafe { first.as_ref() }, |part| unsafe { part.next.as_ref() });
+        parts.flat_map(move |part| {
+            (0..part.nelts).map(move |i| {
                 // SAFETY: as above.
-                let header = unsafe { &*headers.elts.cast::<ngx_table_elt_t>().add(i) };
-                if same_header(self.bytes(&header.key), name) {
-                    return true;
-                }
-            }
-            part = headers.next;
-        }
-        false
+                let header = unsafe { &*part.elts.cast::<ngx_table_elt_t>().add(i) };
+                self.bytes(&header.key)
+            })
+        })
     }
 
     /// A value with variables. `None` when nginx cannot compute it.
@@ -307,12 +301,6 @@ impl<'r> Request<'r> {
         // SAFETY: a request has a connection, and that a log.
         unsafe { log_to((*self.get().connection).log, level, message) }
     }
-}
-
-/// Whether a header has a name, to whoever takes `_` for `-` (CGI, WSGI).
-fn same_header(header: &[u8], name: &[u8]) -> bool {
-    let plain = |b: &u8| if *b == b'_' { b'-' } else { b.to_ascii_lowercase() };
-    header.len() == name.len() && header.iter().map(plain).eq(name.iter().copied())
 }
 
 /// Indexes of the variables of a compiled value. nginx ends them with -1; null stands for none.
