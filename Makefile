@@ -47,9 +47,9 @@ test: ## Run every test: unit, e2e, example, tools and soak-quick
 	@scripts/need build test
 	@$(MAKE) --no-print-directory unit e2e example tools soak-quick
 
-unit: ## Test the core, without nginx
+unit: ## Test the core and the command-line program, without nginx
 	@scripts/need build
-	$(CARGO) test $(LOCKED) -p authz -p directives
+	$(CARGO) test $(LOCKED) -p authz -p directives -p jwt-user-scope
 
 e2e: build ## Test the module in a real nginx
 	@scripts/need test
@@ -93,6 +93,10 @@ build: headers ## Build the module for the nginx on this machine, into target/re
 	$(CARGO) build $(LOCKED) --release -p $(PACKAGE)
 	@cmp -s $(CDYLIB) $(MODULE) || { cp $(CDYLIB) $(MODULE).new && mv -f $(MODULE).new $(MODULE); }
 	@scripts/fits module
+
+cli: ## Build the command-line program jwt-user-scope, into target/release
+	@scripts/need build
+	$(CARGO) build $(LOCKED) --release -p jwt-user-scope
 
 headers: ## Put nginx's configured headers into target/nginx, for plain cargo and for editors
 	@scripts/need build

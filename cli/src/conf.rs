@@ -1,0 +1,299 @@
+//! A configuration file: its levels, from `http` down to `limit_except`, and the settings of each.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use authz::ClaimName;
+use directives::{Arguments, DIRECTIVES, Reader, SET, claim_variable};
+use pcre2::bytes::{Regex, RegexBuilder};
+
+use crate::Failure;
+use crate::syntax::{self, Directive, Word};
+use crate::template::Template;
+use crate::time;
+
+pub type Settings = directives::Settings<Template, Template, Position>;
+pub type KeySources = directives::KeySources<Position>;
+
+/// Where a directive stands.
+#[derive(Clone)]
+pub struct Position {
+    file: Rc<str>,
+    line: usize,
+}
+
+/// A configuration file.
+pub struct Conf {
+    pub top: Level,
+    /// Variables of `jwt_user_scope_set`.
+    pub set_variables: Vec<(Vec<u8>, ClaimName)>,
+    /// Variables that some location's regex captures.
+    pub captured: BTreeSet<Vec<u8>>,
+}
+
+/// A block, or the file itself.
+pub struct Level {
+    pub kind: Kind,
+    pub position: Position,
+    pub settings: Settings,
+    pub levels: Vec<Level>,
+    /// `satisfy any`
+    pub satisfies_any: Option<bool>,
+    pub merges_slashes: Option<bool>,
+    /// nginx sends a request for the location without its final slash there.
+    pub redirects: bool,
+    /// Directives that matter to a request, and that this program does not follow.
+    pub not_followed: BTreeSet<&'static str>,
+}
+
+/// What a block is for.
+pub enum Kind {
+    File,
+    Http,
+    Server {
+        names: Vec<Vec<u8>>,
+        listens: Vec<Vec<u8>>,
+        is_default: bool,
+    },
+    Location {
+        shown: String,
+        matcher: Matcher,
+    },
+    /// The methods that it is not about.
+    LimitExcept(Vec<Vec<u8>>),
+}
+
+/// Which paths a location is for.
+pub enum Matcher {
+    Exact(Vec<u8>),
+    Prefix { name: Vec<u8>, noregex: bool },
+    Regex(Box<Regex>),
+    Named,
+}
+
+/// Directives of other modules that can answer a request, send it elsewhere, or change what is compared.
+const NOT_FOLLOWED: [&str; 15] = [
+    "allow",
+    "auth_basic",
+    "auth_delay",
+    "auth_request",
+    "deny",
+    "error_page",
+    "if",
+    "include",
+    "index",
+    "limit_conn",
+    "limit_req",
+    "return",
+    "rewrite",
+    "set",
+    "try_files",
+];
+
+/// Directives after which nginx redirects to the final slash of a location's name.
+const PASSES: [&[u8]; 6] =
+    [b"proxy_pass", b"fastcgi_pass", b"uwsgi_pass", b"scgi_pass", b"grpc_pass", b"memcached_pass"];
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+impl Conf {
+    /// Reads a file.
+    pub fn read(path: &Path) -> Result<Self, Failure> {
+        let name: Rc<str> = path.display().to_string().into();
+        let text = std::fs::read(path).map_err(|error| Failure(format!("file \"{name}\" cannot be read: {error}")))?;
+        let directives = syntax::parse(&name, &text)?;
+        let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
+        let mut builder = Builder { file: name, directory, set_variables: Vec::new(), captured: BTreeSet::new() };
+        let top = builder.level(Kind::File, 1, &directives)?;
+        Ok(Self { top, set_variables: builder.set_variables, captured: builder.captured })
+    }
+}
+
+struct Builder {
+    file: Rc<str>,
+    directory: PathBuf,
+    set_variables: Vec<(Vec<u8>, ClaimName)>,
+    captured: BTreeSet<Vec<u8>>,
+}
+
+impl Builder {
+    fn level(&mut self, kind: Kind, line: usize, directives: &[Directive]) -> Result<Level, Failure> {
+        let mut level = Level {
+            kind,
+            position: self.position(line),
+            settings: Settings::default(),
+            levels: Vec::new(),
+            satisfies_any: None,
+            merges_slashes: None,
+            redirects: false,
+            not_followed: BTreeSet::new(),
+        };
+        for directive in directives {
+            self.add(&mut level, directive)?;
+        }
+        Ok(level)
+    }
+
+    fn add(&mut self, level: &mut Level, directive: &Directive) -> Result<(), Failure> {
+        let name = directive.name();
+        if let Some(listed) = NOT_FOLLOWED.iter().find(|listed| listed.as_bytes() == name) {
+            level.not_followed.insert(listed);
+        }
+        let position = self.position(directive.line);
+        let here = |problem: String| Failure(format!("{problem} in {position}"));
+        if let Some(block) = &directive.block {
+            if let Some(kind) = self.kind_of_block(directive, block).map_err(here)? {
+                level.levels.push(self.level(kind, directive.line, block)?);
+            }
+            return Ok(());
+        }
+        let first = directive.arguments().first().map(|word| &word.0[..]);
+        match name {
+            b"satisfy" => level.satisfies_any = Some(first == Some(b"any")),
+            b"merge_slashes" => level.merges_slashes = Some(first != Some(b"off")),
+            b"listen" | b"server_name" => level.kind.add_address(directive),
+            _ if PASSES.contains(&name) => level.redirects = true,
+            _ if name.starts_with(b"jwt_user_scope") => self.set(level, directive).map_err(here)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, level: &mut Level, directive: &Directive) -> Result<(), String> {
+        let words = &directive.words;
+        let all = DIRECTIVES.iter().chain([&SET]);
+        let known = all.copied().find(|(name, _)| name.as_bytes() == directive.name());
+        let (name, arguments) = known.ok_or_else(|| format!("unknown directive \"{}\"", words[0]))?;
+        let is_right = match arguments {
+            Arguments::One => words.len() == 2,
+            Arguments::Two => words.len() == 3,
+            Arguments::Some => words.len() >= 2,
+        };
+        if !is_right {
+            return Err(format!("invalid number of arguments in \"{name}\" directive"));
+        }
+        if name != SET.0 {
+            return level.settings.set(&Here { builder: self, line: directive.line }, words);
+        }
+        let (variable, claim) = claim_variable(words)?;
+        if self.set_variables.iter().any(|(known, _)| *known == variable) {
+            return Err(format!("duplicate variable \"{}\" in \"{name}\" directive", words[1]));
+        }
+        self.set_variables.push((variable, claim));
+        Ok(())
+    }
+
+    /// `None` for another module's block, such as `map`, whose lines are no directives.
+    fn kind_of_block(&mut self, directive: &Directive, block: &[Directive]) -> Result<Option<Kind>, String> {
+        Ok(Some(match directive.name() {
+            b"http" => Kind::Http,
+            b"server" => Kind::Server { names: Vec::new(), listens: Vec::new(), is_default: false },
+            b"location" => self.location(directive)?,
+            b"limit_except" => {
+                Kind::LimitExcept(directive.arguments().iter().map(|word| word.0.to_ascii_uppercase()).collect())
+            }
+            _ => return no_check_in(directive, block).map(|()| None),
+        }))
+    }
+
+    fn location(&mut self, directive: &Directive) -> Result<Kind, String> {
+        let (modifier, name) = match directive.arguments() {
+            [name] => split_modifier(&name.0),
+            [modifier, name] => (&modifier.0[..], &name.0[..]),
+            _ => return Err("invalid number of arguments in \"location\" directive".into()),
+        };
+        let matcher = match modifier {
+            b"" if name.starts_with(b"@") => Matcher::Named,
+            b"" | b"^~" => Matcher::Prefix { name: name.into(), noregex: !modifier.is_empty() },
+            b"=" => Matcher::Exact(name.into()),
+            b"~" | b"~*" => Matcher::Regex(Box::new(self.regex(name, modifier == b"~*")?)),
+            _ => return Err(format!("invalid location modifier \"{}\"", directive.words[1])),
+        };
+        let words: Vec<_> = directive.words.iter().map(Word::to_string).collect();
+        Ok(Kind::Location { shown: words.join(" "), matcher })
+    }
+
+    fn regex(&mut self, pattern: &[u8], caseless: bool) -> Result<Regex, String> {
+        let text = std::str::from_utf8(pattern).map_err(|_| "regex of a location is not UTF-8")?;
+        let regex = RegexBuilder::new().caseless(caseless).build(text);
+        let regex = regex.map_err(|error| format!("regex \"{text}\" cannot be compiled: {error}"))?;
+        self.captured.extend(regex.capture_names().iter().flatten().map(|name| name.to_ascii_lowercase().into_bytes()));
+        Ok(regex)
+    }
+
+    fn position(&self, line: usize) -> Position {
+        Position { file: self.file.clone(), line }
+    }
+}
+
+/// A modifier that is written without a space behind it.
+fn split_modifier(name: &[u8]) -> (&[u8], &[u8]) {
+    let modifiers: [&[u8]; 4] = [b"=", b"^~", b"~*", b"~"];
+    let found = modifiers.iter().find(|modifier| name.starts_with(modifier));
+    name.split_at(found.map_or(0, |modifier| modifier.len()))
+}
+
+/// Directives of the module stand nowhere else; `if` takes over the check of its location.
+fn no_check_in(directive: &Directive, block: &[Directive]) -> Result<(), String> {
+    match block.iter().find(|inner| inner.name().starts_with(b"jwt_user_scope") && directive.name() != b"map") {
+        Some(inner) => Err(format!("\"{}\" directive is not allowed here", inner.words[0])),
+        None => Ok(()),
+    }
+}
+
+impl Kind {
+    fn add_address(&mut self, directive: &Directive) {
+        let Self::Server { names, listens, is_default } = self else { return };
+        let words = directive.arguments().iter().map(|word| word.0.clone());
+        if directive.name() == b"server_name" {
+            names.extend(words.map(|name| name.to_ascii_lowercase()));
+        } else {
+            *is_default |= words.clone().any(|word| word == b"default_server" || word == b"default");
+            listens.extend(words.take(1));
+        }
+    }
+}
+
+/// A directive that is being read.
+struct Here<'b> {
+    builder: &'b Builder,
+    line: usize,
+}
+
+impl Reader for Here<'_> {
+    type Word = Word;
+    type Value = Template;
+    type Expected = Template;
+    type Position = Position;
+
+    fn compile(&self, word: &Word) -> Option<Template> {
+        Template::parse(&word.0)
+    }
+
+    fn user_id(&self) -> Option<Template> {
+        Some(Template::variable(b"user_id"))
+    }
+
+    fn expected(value: Template) -> Template {
+        value
+    }
+
+    fn seconds(&self, time: &str) -> Option<u64> {
+        time::seconds(time)
+    }
+
+    fn full_path(&self, path: &[u8]) -> Option<PathBuf> {
+        use std::os::unix::ffi::OsStrExt;
+        Some(self.builder.directory.join(std::ffi::OsStr::from_bytes(path)))
+    }
+
+    fn position(&self) -> Position {
+        self.builder.position(self.line)
+    }
+}

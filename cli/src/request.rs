@@ -1,0 +1,112 @@
+//! The request that is asked about.
+
+/// A request without its token.
+#[derive(Default)]
+pub struct Request {
+    pub method: Vec<u8>,
+    /// The request target as the client sends it.
+    pub raw: Vec<u8>,
+    /// The path as nginx reads it.
+    pub uri: Vec<u8>,
+    /// Names and values.
+    pub headers: Vec<(Vec<u8>, Vec<u8>)>,
+    pub host: Option<Vec<u8>>,
+}
+
+impl Request {
+    pub fn is_preflight(&self) -> bool {
+        self.method == b"OPTIONS" && authz::is_preflight(self.headers.iter().map(|(name, _)| &name[..]))
+    }
+
+    /// The value of the first header of this name, written as in a variable: lower case, `_` for `-`.
+    pub fn header(&self, name: &[u8]) -> Option<&[u8]> {
+        let fold = |b: &u8| if *b == b'-' { b'_' } else { b.to_ascii_lowercase() };
+        let is_it = |header: &[u8]| header.iter().map(fold).eq(name.iter().copied());
+        self.headers.iter().find(|(header, _)| is_it(header)).map(|(_, value)| &value[..])
+    }
+
+    /// A target in absolute form without a path, for which nginx puts the root.
+    pub fn is_rooted(&self) -> bool {
+        matches!(self.raw.first(), None | Some(b'?'))
+    }
+
+    /// The path without its query string, which may hold a token.
+    pub fn path(&self) -> &[u8] {
+        self.raw.split(|&b| b == b'?').next().unwrap_or_default()
+    }
+
+    /// A variable that nginx takes from the request alone. `None` for any other; an inner `None` for one without a value.
+    pub fn variable(&self, name: &[u8]) -> Option<Option<Vec<u8>>> {
+        let query = self.query();
+        let value = match name {
+            b"uri" | b"document_uri" => Some(self.uri.clone()),
+            b"request_uri" => Some(self.raw.clone()),
+            b"request_method" => Some(self.method.clone()),
+            b"args" | b"query_string" => query.map(<[u8]>::to_vec),
+            b"is_args" => Some(if query.is_some_and(|query| !query.is_empty()) { b"?".to_vec() } else { Vec::new() }),
+            b"host" => return self.host.clone().map(Some),
+            _ => {
+                if let Some(argument) = name.strip_prefix(b"arg_") {
+                    query.and_then(|query| find(query, argument, b"&"))
+                } else if let Some(cookie) = name.strip_prefix(b"cookie_") {
+                    self.header(b"cookie").and_then(|cookies| find(cookies, cookie, b";"))
+                } else {
+                    self.header(name.strip_prefix(b"http_")?).map(<[u8]>::to_vec)
+                }
+            }
+        };
+        Some(value)
+    }
+
+    fn query(&self) -> Option<&[u8]> {
+        let start = self.raw.iter().position(|&b| b == b'?')?;
+        Some(self.raw[start + 1..].split(|&b| b == b'#').next().unwrap_or_default())
+    }
+}
+
+/// The value of the first `name=value`, its name in any case.
+fn find(text: &[u8], name: &[u8], separators: &[u8]) -> Option<Vec<u8>> {
+    let mut pairs = text.split(|b| separators.contains(b)).map(<[u8]>::trim_ascii);
+    pairs.find_map(|pair| {
+        let equals = pair.iter().position(|&b| b == b'=')?;
+        pair[..equals].eq_ignore_ascii_case(name).then(|| pair[equals + 1..].to_vec())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn has_the_variables_of_a_request() {
+        let header = |name: &str, value: &str| (name.into(), value.into());
+        let request = Request {
+            method: b"GET".to_vec(),
+            raw: b"/a%20b?x=1&Token=t&x=2&e".to_vec(),
+            uri: b"/a b".to_vec(),
+            headers: vec![header("X-Role", "admin"), header("Cookie", "a=1; t=c=d"), header("x-role", "user")],
+            host: None,
+        };
+        let rows: [(&str, Option<Option<&str>>); 15] = [
+            ("uri", Some(Some("/a b"))),
+            ("request_uri", Some(Some("/a%20b?x=1&Token=t&x=2&e"))),
+            ("request_method", Some(Some("GET"))),
+            ("args", Some(Some("x=1&Token=t&x=2&e"))),
+            ("is_args", Some(Some("?"))),
+            ("arg_x", Some(Some("1"))),
+            ("arg_token", Some(Some("t"))),
+            ("arg_e", Some(None)),
+            ("http_x_role", Some(Some("admin"))),
+            ("http_x_other", Some(None)),
+            ("cookie_t", Some(Some("c=d"))),
+            ("cookie_x", Some(None)),
+            ("host", None),
+            ("remote_addr", None),
+            ("user_id", None),
+        ];
+        for (name, expected) in rows {
+            let expected = expected.map(|value| value.map(|text| text.as_bytes().to_vec()));
+            assert_eq!(request.variable(name.as_bytes()), expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Configuration files, from one location's directives to a whole nginx.conf.
+
+use crate::common::*;
+
+#[test]
+fn any_part_of_a_configuration_will_do() {
+    let location = "location ~ ^/u/(?<user_id>[^/]+)(?:/|$) { jwt_user_scope on; }";
+    let rows = [
+        ("the directives of a location", "jwt_user_scope on;".to_owned(), &["--user", "A"][..]),
+        ("a location", location.to_owned(), &[]),
+        ("a server", format!("server {{ listen 80; {location} }}"), &[]),
+        ("an http block", format!("http {{ server {{ listen 80; {location} }} }}"), &[]),
+        ("a whole file", format!("events {{ }} http {{ map $uri $x {{ default 0; }} server {{ {location} }} }}"), &[]),
+        ("inherited", format!("http {{ jwt_user_scope_audience us; server {{ {location} }} }}"), &[]),
+    ];
+    for (name, conf, options) in rows {
+        let room = Room::new(&conf);
+        let token = room.mint(&["--user", "A", "--path", "/u/A"]);
+        let options = [&["--path", "/u/A"], options].concat();
+        assert_eq!(room.explain(&options, &token).word(), "ok", "{name}");
+    }
+}
+
+#[test]
+fn levels_inherit_as_in_nginx() {
+    let room = Room::new(
+        "jwt_user_scope_audience outer;
+        server {
+            jwt_user_scope any;
+            location / { }
+            location /own { jwt_user_scope_audience inner; }
+            location /none { jwt_user_scope_audience off; location /none/off { jwt_user_scope off; } }
+            location ~ [.]txt$ { limit_except GET { jwt_user_scope_audience written; } }
+            location ^~ /fixed/ { }
+            location = /fixed/a.txt { jwt_user_scope off; }
+        }",
+    );
+    let token = |audience: &str| room.mint(&["--path", "/", "--user", "A", "--claim", &format!("aud={audience}")]);
+    let rows = [
+        ("/x", "GET", "outer", "ok"),
+        ("/x", "GET", "inner", "bad_audience"),
+        ("/own", "GET", "inner", "ok"),
+        ("/own", "GET", "outer", "bad_audience"),
+        ("/none", "GET", "any", "ok"),
+        ("/a.txt", "GET", "outer", "ok"),
+        ("/a.txt", "HEAD", "outer", "ok"),
+        ("/a.txt", "PUT", "outer", "bad_audience"),
+        ("/a.txt", "PUT", "written", "ok"),
+        ("/fixed/b.txt", "PUT", "outer", "ok"),
+        ("/none/b.txt", "PUT", "written", "ok"),
+    ];
+    for (path, method, audience, word) in rows {
+        let said = room.explain(&["--path", path, "--method", method], &token(audience));
+        assert_eq!(said.word(), word, "{method} {path} {audience}");
+    }
+    for path in ["/none/off", "/fixed/a.txt"] {
+        let said = room.explain(&["--path", path], "");
+        assert_eq!((said.word(), said.status), ("let through", 0), "{path}");
+        assert!(said.stdout.contains("no check is in force here"), "{said:?}");
+    }
+}
+
+#[test]
+fn a_server_is_chosen_by_name_and_address() {
+    let room = Room::new(
+        "server { listen 80; server_name a.example *.b.example; jwt_user_scope any; jwt_user_scope_audience a; }
+        server { listen 127.0.0.1:80 default_server; listen unix:/run/x; server_name b.example; jwt_user_scope any; jwt_user_scope_audience b; }
+        server { listen 443 ssl; server_name a.example; jwt_user_scope any; jwt_user_scope_audience c; }",
+    );
+    let token = |audience: &str| {
+        room.mint(&["--path", "/", "--listen", "443", "--claim", "uid=A", "--claim", &format!("aud={audience}")])
+    };
+    let rows: [(&[&str], &str); 8] = [
+        (&["--host", "a.example"], "a"),
+        (&["--host", "A.Example"], "a"),
+        (&["--host", "x.b.example"], "a"),
+        (&["--host", "b.example"], "b"),
+        (&["--host", "other"], "b"),
+        (&["--listen", "443"], "c"),
+        (&["--listen", "unix:/run/x", "--host", "a.example"], "b"),
+        (&["--listen", "80", "--host", "a.example"], "a"),
+    ];
+    for (options, audience) in rows {
+        let options = [&["--path", "/"], options].concat();
+        assert_eq!(room.explain(&options, &token(audience)).word(), "ok", "{options:?}");
+        assert_eq!(room.explain(&options, &token("other")).word(), "bad_audience", "{options:?}");
+    }
+    assert!(room.explain(&["--path", "/"], "").stderr.contains("choose one with --host <name> or --listen <address>"));
+    assert!(room.explain(&["--path", "/", "--listen", "81"], "").stderr.contains("no server listens there"));
+}
+
+#[test]
+fn variables_that_only_nginx_has_are_asked_for() {
+    let room = Room::new(
+        "http {
+            jwt_user_scope_set $plan /app/plan;
+            server {
+                location /map { jwt_user_scope $owner; }
+                location /plan { jwt_user_scope any; jwt_user_scope_require $plan $http_x_role; }
+                location ~ ^/elsewhere/(?<tenant>.+)$ { }
+                location /captured { jwt_user_scope $tenant; }
+            }
+        }",
+    );
+    let token = room.mint(&["--path", "/map", "--user", "A", "--claim", r#"app:={"plan":"pro"}"#]);
+    let said = room.explain(&["--path", "/map"], &token);
+    assert_eq!((said.status, &said.stdout[..]), (2, ""));
+    assert!(said.stderr.contains("the value of $owner is not known: give it with --set 'owner=<value>'"), "{said:?}");
+    assert_eq!(room.explain(&["--path", "/map", "--set", "owner=A"], &token).word(), "ok");
+    assert_eq!(room.explain(&["--path", "/map", "--set", "$owner=B"], &token).word(), "user_mismatch");
+    assert_eq!(room.explain(&["--path", "/map", "--user", "A"], &token).word(), "ok");
+    assert_eq!(room.explain(&["--path", "/plan"], &token).word(), "requirement_failed");
+    assert_eq!(room.explain(&["--path", "/plan", "--header", "X-Role: admin"], &token).word(), "ok");
+    assert_eq!(room.explain(&["--path", "/captured"], &token).word(), "empty_scope", "the location captures nothing");
+}
+
+#[test]
+fn what_nginx_answers_first_is_told() {
+    let room = Room::new(
+        "location /r { jwt_user_scope any; return 403; }
+        location /p/ { jwt_user_scope any; proxy_pass http://backend; }
+        location /i { jwt_user_scope any; if ($arg_x) { return 403; } satisfy any; }",
+    );
+    let said = room.explain(&["--path", "/r"], "");
+    assert!(said.status == 0 && said.stdout.contains("a \"return\" stands beside the check"), "{said:?}");
+    let said = room.explain(&["--path", "/p"], "");
+    assert!(said.status == 0 && said.stdout.contains("nginx redirects to the same path with a slash"), "{said:?}");
+    let said = room.explain(&["--path", "/i"], "");
+    assert_eq!(said.word(), "missing_token");
+    assert!(said.stdout.contains("note: not followed here, and looked at by nginx first: if\n"), "{said:?}");
+    assert!(said.stdout.contains("note: \"satisfy any\": another access module"), "{said:?}");
+}
+
+/// The same errors as `nginx -t` has, with their place.
+#[test]
+fn what_nginx_refuses_is_refused() {
+    let rows = [
+        ("jwt_user_scope on", "unexpected end of file, expecting \";\" or \"}\" in location.conf:1"),
+        ("jwt_user_scopes on;", "unknown directive \"jwt_user_scopes\" in location.conf:1"),
+        ("\n jwt_user_scope on off;", "invalid number of arguments in \"jwt_user_scope\" directive in location.conf:2"),
+        (
+            "jwt_user_scope yes;",
+            "invalid value \"yes\" in \"jwt_user_scope\" directive, it must be \"on\", \"any\", \"off\"",
+        ),
+        ("jwt_user_scope on;\njwt_user_scope on;", "\"jwt_user_scope\" directive is duplicate in location.conf:2"),
+        (
+            "jwt_user_scope any; jwt_user_scope_leeway soon;",
+            "it must be a time, such as \"30s\" or \"15m\" in location.conf:1",
+        ),
+        ("jwt_user_scope any; jwt_user_scope_secret swordfish;", "takes no literal secret"),
+        ("jwt_user_scope any; jwt_user_scope_secret file:gone;", "file \"gone\" cannot be read"),
+        ("jwt_user_scope any; jwt_user_scope_secret env:GONE;", "environment variable \"GONE\" is not set"),
+        ("jwt_user_scope any; jwt_user_scope_secret file:short;", "is shorter than 32 bytes"),
+        ("jwt_user_scope any; jwt_user_scope_key_file short;", "file \"short\" is neither PEM"),
+        ("jwt_user_scope any; jwt_user_scope_algorithms none;", "would let tokens without a signature in"),
+        ("if ($x) { jwt_user_scope any; }", "\"jwt_user_scope\" directive is not allowed here in location.conf:1"),
+        ("location ~ ( { jwt_user_scope any; }", "regex \"(\" cannot be compiled"),
+        (
+            "location /a { location /b {\n jwt_user_scope ; } }",
+            "invalid number of arguments in \"jwt_user_scope\" directive in location.conf:2",
+        ),
+    ];
+    for (conf, problem) in rows {
+        let mut room = Room::new(conf);
+        room.write("short", "swordfish");
+        room.hide("swordfish");
+        let said = room.explain(&["--path", "/a/b"], "");
+        assert_eq!((said.status, &said.stdout[..]), (2, ""), "{conf}: {said:?}");
+        assert!(said.stderr.contains(problem), "{conf}: {said:?}");
+    }
+}

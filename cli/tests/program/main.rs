@@ -1,0 +1,8 @@
+//! The program as a shell runs it.
+
+mod common;
+mod configuration;
+mod decisions;
+mod documents;
+mod minted;
+mod usage;
