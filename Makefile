@@ -53,7 +53,9 @@ unit: ## Test the core and the command-line program, without nginx
 
 e2e: build ## Test the module in a real nginx
 	@scripts/need test
+	@scripts/explained clear
 	NGINX_MODULE=$(MODULE) $(CARGO) test $(LOCKED) -p $(PACKAGE)
+	@scripts/explained
 
 example: build ## Test the example: Better Auth, FastAPI and the dependency that the module replaces
 	@scripts/need test

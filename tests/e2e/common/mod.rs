@@ -4,6 +4,7 @@ mod access_log;
 mod answer;
 mod backend;
 mod client;
+mod explained;
 mod fixture;
 mod http2;
 mod issuer;

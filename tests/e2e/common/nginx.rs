@@ -1,6 +1,7 @@
 //! A running nginx, which must end as healthy as it began.
 
 use super::client::Client;
+use super::explained::Explained;
 use super::setup::Setup;
 use rustix::process::{Pid, Signal, kill_process};
 use std::path::PathBuf;
@@ -10,16 +11,18 @@ use std::time::{Duration, Instant};
 
 pub struct Nginx {
     setup: Setup,
+    explained: Explained,
     master: Child,
     tolerated: Mutex<Vec<&'static str>>,
 }
 
 impl Nginx {
-    pub(super) fn start(setup: Setup) -> Nginx {
+    pub(super) fn start(setup: Setup, conf: String) -> Nginx {
+        let explained = Explained::new(&setup, conf);
         let stderr = std::fs::File::create(setup.path("stderr.log")).expect("a file in the prefix");
         let master = setup.nginx().stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr).spawn();
-        let mut nginx =
-            Nginx { master: master.expect("nginx runs; set NGINX to its path"), setup, tolerated: Mutex::default() };
+        let master = master.expect("nginx runs; set NGINX to its path");
+        let mut nginx = Nginx { master, setup, explained, tolerated: Mutex::default() };
         // The process id is written once every socket is open; workers are started once signals are waited for.
         super::eventually("nginx listens", || {
             let ended = nginx.master.try_wait().expect("a child");
@@ -58,11 +61,12 @@ impl Nginx {
 
     /// Puts another body of `http {}` in place, for the next reload.
     pub fn rewrite(&self, body: &str) {
-        self.setup.write(body);
+        self.explained.write(&self.setup, self.setup.with_http(body));
     }
 
     /// `nginx -s <what>`, from a shell that has none of the variables.
     pub fn command_in_empty_environment(&self, arguments: &[&str]) -> Output {
+        self.explained.write_again(&self.setup);
         self.setup.nginx().env_clear().args(arguments).output().expect("nginx runs")
     }
 
@@ -79,6 +83,7 @@ impl Nginx {
     }
 
     pub fn reload(&self) {
+        self.explained.write_again(&self.setup);
         self.signal(Signal::HUP);
     }
 
@@ -132,6 +137,7 @@ impl Drop for Nginx {
         let bad: Vec<&str> = log.lines().filter(is_bad).collect();
         assert!(bad.is_empty(), "nginx was not well: {bad:#?}");
         assert!(graceful, "nginx did not stop within 10 s of SIGQUIT");
+        self.explained.check(&self.setup);
     }
 }
 

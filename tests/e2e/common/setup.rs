@@ -70,8 +70,8 @@ impl Setup {
     /// Starts nginx with this body of `http {}`; one of its servers listens on `nginx.sock`. Beside them,
     /// `unix:echo.sock` is a backend that answers with what it was asked.
     pub fn http(self, body: &str) -> Nginx {
-        self.write(&format!("{ECHO}\n{body}"));
-        Nginx::start(self)
+        let conf = self.with_http(&format!("{ECHO}\n{body}"));
+        Nginx::start(self, conf)
     }
 
     /// `nginx -t` with this body of `http {}`.
@@ -92,10 +92,6 @@ impl Setup {
         }
     }
 
-    pub(super) fn write(&self, body: &str) {
-        std::fs::write(self.path("nginx.conf"), self.with_http(body)).expect("nginx.conf");
-    }
-
     /// A command line of this nginx, in an environment that holds nothing but what the test put there.
     pub(super) fn nginx(&self) -> Command {
         let mut command = Command::new(binary());
@@ -113,11 +109,10 @@ impl Setup {
 
     /// Starts nginx with this whole configuration.
     pub fn whole(self, conf: &str) -> Nginx {
-        std::fs::write(self.path("nginx.conf"), conf).expect("nginx.conf");
-        Nginx::start(self)
+        Nginx::start(self, conf.into())
     }
 
-    fn with_http(&self, body: &str) -> String {
+    pub(super) fn with_http(&self, body: &str) -> String {
         let (main, module) = (self.main(), module());
         format!("load_module {module};\n{main}\nevents {{ worker_connections 256; }}\nhttp {{\n{HTTP}\n{body}\n}}\n")
     }
