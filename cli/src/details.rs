@@ -41,7 +41,7 @@ impl Details<'_> {
             Step::Preflight => self.preflight(decision),
             Step::Token => ok(self.shape()),
             Step::Header => ok("a JSON object with \"alg\""),
-            Step::Key => ok(format!("to try: {}", self.ring.names())),
+            Step::Key => ok(self.ring.selected(self.input)),
             Step::Signature => ok(self.verifying()),
             Step::Payload => ok("a JSON object"),
             Step::Expiry => ok(self.time("exp")),

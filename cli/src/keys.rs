@@ -93,9 +93,15 @@ impl KeyRing {
         self.sources.iter().map(reason).collect::<Vec<_>>().join("; ")
     }
 
-    /// All of them.
-    pub fn names(&self) -> String {
-        self.sources.iter().map(|source| &source.name[..]).collect::<Vec<_>>().join("; ")
+    /// Those whose algorithm and `kid` the token asks for.
+    pub fn selected(&self, input: Input) -> String {
+        let fits = |source: &&Source| {
+            !matches!(
+                source.ask(input),
+                Some(Denied::UnsupportedAlgorithm | Denied::UnknownKey | Denied::KeysUnavailable)
+            )
+        };
+        self.sources.iter().filter(fits).map(|source| &source.name[..]).collect::<Vec<_>>().join("; ")
     }
 }
 

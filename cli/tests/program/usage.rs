@@ -53,7 +53,9 @@ fn help_names_every_option() {
             |text: &'static str| text.lines().filter_map(|line| line.trim().strip_prefix('"')?.split_once("\" =>"));
         let all: Vec<_> = names(own).chain(names(shared)).map(|(name, _)| name).collect();
         assert!(all.len() > 8, "{all:?}");
+        let man = include_str!("../../jwt-user-scope.1").replace("\\-", "-");
         for name in all {
+            assert!(man.contains(&format!("--{name}")), "the man page says nothing of --{name}");
             assert!(help.stdout.contains(&format!("--{name}")), "{command} --help says nothing of --{name}");
         }
     }
