@@ -2,37 +2,15 @@
 
 use crate::common::*;
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 /// The library that most gRPC clients are made of.
 const GRPC: &str = "grpcio==1.85.1";
 
-/// A Python with the library, made once and kept with what Cargo builds.
-fn python() -> PathBuf {
-    let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join(GRPC.replace("==", "-"));
-    let python = environment.join("bin/python");
-    let has_library = || run(Command::new(&python).args(["-c", "import grpc"])).is_ok();
-    if !has_library() {
-        let made = run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment)).and_then(|()| {
-            run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--only-binary=:all:", GRPC]))
-        });
-        made.unwrap_or_else(|error| panic!("a Python environment with {GRPC}: {error}"));
-    }
-    python
-}
-
-fn run(command: &mut Command) -> Result<(), String> {
-    let output = command.stdin(Stdio::null()).output().map_err(|error| format!("{command:?}: {error}"))?;
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    if output.status.success() { Ok(()) } else { Err(format!("{command:?}: {stderr}")) }
-}
-
 /// What the client sees of each call: a method's path, a token, and the line that it reports.
 fn assert_seen(nginx: &Nginx, calls: &[(&str, String, &str)]) {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/grpc_calls.py");
-    let mut command = Command::new(python());
-    command.arg("-B").arg(script).arg(nginx.path("grpc.sock")).arg(nginx.path("h2.sock"));
+    let mut command = python(GRPC, "grpc", "grpc_calls.py");
+    command.arg(nginx.path("grpc.sock")).arg(nginx.path("h2.sock"));
     let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = child.expect("Python runs");
     let lines: String = calls.iter().map(|(path, token, _)| format!("{path} {token}\n")).collect();

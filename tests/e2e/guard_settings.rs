@@ -237,6 +237,7 @@ fn a_refused_upload_is_discarded_and_the_next_request_served() {
     assert_eq!(waiting.receive("POST").status, 403, "no 100 before the refusal");
 }
 
+#[cfg(ngx_feature = "http_v2")]
 #[test]
 fn http_2_is_answered_alike() {
     let nginx = Setup::new().server(&format!("listen unix:h2.sock http2;\n{GUARDED}"));

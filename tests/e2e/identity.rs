@@ -100,6 +100,7 @@ fn a_refused_request_reaches_no_backend() {
 }
 
 /// Users mixed on one connection, all requests on their way at once: each is decided by its own token.
+#[cfg(ngx_feature = "http_v2")]
 #[test]
 fn two_hundred_requests_on_one_http2_connection_keep_apart() {
     const REQUESTS: usize = 200;

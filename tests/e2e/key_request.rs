@@ -158,6 +158,7 @@ fn a_fetch_carries_nothing_of_the_client() {
     assert_eq!(keys.heads()[0], "GET /_get0 HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n");
 }
 
+#[cfg(ngx_feature = "http_v2")]
 #[test]
 fn a_fetch_carries_nothing_of_an_http2_client() {
     let nginx = Setup::new().http(&everything_sent_on(&["h2"]));

@@ -108,6 +108,7 @@ fn a_worker_that_is_killed_leaves_its_fetch_to_another() {
     assert_eq!(keys.count(), 2);
 }
 
+#[cfg(ngx_feature = "http_v2")]
 #[test]
 fn requests_of_one_http2_connection_wait_together() {
     let server = fetching("", "").replacen("listen", "listen unix:h2.sock http2; listen", 1);
@@ -126,6 +127,7 @@ fn requests_of_one_http2_connection_wait_together() {
     assert_eq!(keys.count(), 1);
 }
 
+#[cfg(ngx_feature = "http_v2")]
 #[test]
 fn a_stream_that_is_cancelled_frees_the_place_of_its_fetch() {
     let server = fetching("", "").replacen("listen", "listen unix:h2.sock http2; listen", 1);

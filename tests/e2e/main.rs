@@ -1,4 +1,7 @@
 //! End to end: a real nginx with the module in it, and every row of the module's promise as a request.
+//!
+//! What needs HTTP/2 or HTTP/3 is compiled for an nginx that has it (`ngx_feature`), so that a test which cannot run is
+//! not there, rather than skipped.
 
 mod common;
 
@@ -17,13 +20,17 @@ mod error_page;
 mod example;
 mod faults;
 mod flood;
+#[cfg(ngx_feature = "http_v2")]
 mod grpc;
 mod guard;
 mod guard_decisions;
 mod guard_redirects;
 mod guard_settings;
 mod header_forms;
+#[cfg(ngx_feature = "http_v2")]
 mod http2;
+#[cfg(ngx_feature = "http_v3")]
+mod http3;
 mod identity;
 mod inheritance;
 mod keepalive;

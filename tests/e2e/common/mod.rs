@@ -6,10 +6,13 @@ mod backend;
 mod client;
 mod explained;
 mod fixture;
+#[cfg_attr(not(ngx_feature = "http_v2"), allow(dead_code))]
 mod http2;
 mod issuer;
 mod key_server;
 mod nginx;
+#[cfg_attr(not(ngx_feature = "http_v2"), allow(dead_code))]
+mod python;
 mod setup;
 mod shortage;
 mod token;
@@ -19,10 +22,13 @@ pub use answer::{assert_refused, expect};
 pub use backend::Backend;
 pub use client::{Client, Request, Response, get, request};
 pub use fixture::{FIXTURE_SECRET, fixture, fixture_token};
+#[cfg_attr(not(ngx_feature = "http_v2"), allow(unused_imports))]
 pub use http2::{Http2Request, over_http2, over_http2_at_once, over_http2_cancelled, over_http2_with};
 pub use issuer::{Issuer, key_set};
 pub use key_server::{Gate, KeyServer, fetching, response};
 pub use nginx::{Nginx, children_of};
+#[cfg_attr(not(ngx_feature = "http_v2"), allow(unused_imports))]
+pub use python::python;
 pub use setup::{ConfigCheck, Setup, scoped_server};
 pub use shortage::Shortage;
 pub use token::{EXP, HEADER, SECRET, b64, claims, now, sign, sign_hs512, token, uid};

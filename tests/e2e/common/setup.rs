@@ -114,6 +114,8 @@ impl Setup {
 
     pub(super) fn with_http(&self, body: &str) -> String {
         let (main, module) = (self.main(), module());
+        // Tests that share a server with those of HTTP/2 also run where nginx was built without it.
+        let body = if cfg!(ngx_feature = "http_v2") { body } else { &body.replace("listen unix:h2.sock http2;", "") };
         format!("load_module {module};\n{main}\nevents {{ worker_connections 256; }}\nhttp {{\n{HTTP}\n{body}\n}}\n")
     }
 
