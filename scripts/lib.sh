@@ -39,6 +39,17 @@ debian_version() {
     [[ ${maintainer,,} == *debian* || ${maintainer,,} == *ubuntu* ]] && printf '%s\n' "$version"
 }
 
+# nginx's own source, as the crate that nginx-sys vendors. A manifest of its own keeps what that crate needs to build
+# nginx, which is not wanted here, out of the module's Cargo.lock.
+vendored_source() {
+    local crate=target/vendored
+    mkdir -p $crate
+    printf '%s\n' '[package]' 'name = "vendored"' 'edition = "2024"' '[lib]' 'path = "none.rs"' '[workspace]' \
+        '[dependencies]' 'nginx-src = "=1.28.5"' >$crate/Cargo.toml
+    cargo metadata --format-version 1 --manifest-path $crate/Cargo.toml |
+        grep -o '"manifest_path":"[^"]*/nginx-src-[^"]*/Cargo.toml"' | cut -d'"' -f4 | xargs dirname
+}
+
 as_root() {
     if [ "$(id -u)" = 0 ]; then
         "$@"
