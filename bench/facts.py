@@ -64,7 +64,7 @@ def about() -> dict:
         "commit": output("git", "rev-parse", "--short=12", "HEAD") + ("+" if output("git", "status", "--porcelain") else ""),
         "cpu": cpu(),
         "cores": len(os.sched_getaffinity(0)),
-        "kernel": platform.release(),
+        "kernel": re.match(r"[0-9.]*[0-9]", platform.release())[0],
         "load": [round(figure, 1) for figure in os.getloadavg()],
         "versions": versions(),
     }

@@ -7,7 +7,7 @@ from groups import PATH, Group, Stack, expected, path
 from servers import Room, Server
 
 # Short enough for all sides to meet the same weather, long enough for a batch's beginning and end not to matter.
-MOST_BATCHES, SMALLEST_BATCH = 40, 500
+MOST_BATCHES, SMALLEST_BATCH = 40, 1000
 
 
 def side_option(server: Server, statuses: list[int], target: str = PATH) -> str:

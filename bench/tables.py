@@ -36,7 +36,7 @@ def added(result: Result) -> str:
     seen = [result.added(f"{algorithm} repeated", f"ours {algorithm}").microseconds() for algorithm in ALGORITHMS]
     if result.cache:
         rows.append(["**this module**, token seen before", *seen, ""])
-        off = [result.added(f"{algorithm} repeated", f"ours {algorithm}, cache off").microseconds() for algorithm in ALGORITHMS]
+        off = [result.added(f"{algorithm} repeated, cache off", f"ours {algorithm}, cache off").microseconds() for algorithm in ALGORITHMS]
         rows.append(["this module, token seen before, `jwt_user_scope_cache off`", *off, ""])
     else:
         rows.append(["**this module**, token repeated (nothing is remembered)", *seen, ""])
