@@ -1,13 +1,16 @@
 //! The directives that say where keys are; on one level they make one list. Keys are read only where a check is in force.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::fmt::Display;
+use std::fs::OpenOptions;
+use std::io::{self, Read as _};
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::{fmt, fs};
 
-use authz::{Algorithms, Encoding, KeyLabel, Keys, SecretForm, secret_of_file};
+use authz::{Algorithms, Encoding, KeyLabel, Keys, MAX_SET_BYTES, SecretForm, secret_of_file};
 use zeroize::Zeroizing;
 
 use crate::Reader;
@@ -90,6 +93,21 @@ impl Display for Place {
 /// An environment variable of the process, or of what stands for one.
 pub type Environment<'e> = &'e dyn Fn(&str) -> Option<OsString>;
 
+/// Reads a file, or so much of it as shows that it is too large. What is no file is not read: it might never end, or keep
+/// nginx waiting.
+fn read_file(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let limit = MAX_SET_BYTES as u64 + 1;
+    // Room for all of it from the beginning: a secret leaves no copies behind.
+    let mut content = Zeroizing::new(Vec::with_capacity(metadata.len().min(limit) as usize + 1));
+    file.take(limit).read_to_end(&mut content)?;
+    Ok(content)
+}
+
 impl Place {
     /// The secret.
     ///
@@ -104,7 +122,10 @@ impl Place {
                      with \"jwt_user_scope_secret\""
                 )),
             },
-            Self::File(path) => match fs::read(path).map(Zeroizing::new) {
+            Self::File(path) => match read_file(path) {
+                Ok(content) if content.len() > MAX_SET_BYTES => {
+                    Err(format!("{self} is larger than {} KiB", MAX_SET_BYTES / 1024))
+                }
                 Ok(content) => Ok(Zeroizing::new(secret_of_file(&content).to_vec())),
                 Err(error) => Err(format!("{self} cannot be read: {error}")),
             },
@@ -163,7 +184,7 @@ impl<P: Display> KeyFile<P> {
         let Self { path, label, position } = self;
         let file = path.display();
         let wrong = |problem: String| format!("\"jwt_user_scope_key_file\": file \"{file}\" {problem} in {position}");
-        let content = fs::read(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+        let content = read_file(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
         keys.add_key_file(&content, label).map_err(|error| wrong(error.to_string()))
     }
 }
