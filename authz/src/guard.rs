@@ -55,6 +55,7 @@ impl Guard {
 
     /// Whose path it could be: of `raw`, the request target as sent, and of `uri`, when nginx will forward that.
     pub fn judge<'a>(&self, raw: &'a [u8], uri: Option<&'a [u8]>) -> Readings<'a> {
+        fault!("guard" in raw);
         let readings = self.read(without_query(raw), 0);
         match uri {
             // nginx has decoded it, and encodes it again to forward it.

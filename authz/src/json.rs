@@ -81,6 +81,7 @@ impl Object {
 
     /// The value of the one member whose name, ASCII letters folded, is `name`; `None` when there are two.
     pub fn get_folded(&self, name: &str) -> Option<Value<'_>> {
+        fault!("shown" in name.as_bytes());
         let mut members = self.members.iter().filter(|m| m.name.get(&self.text).eq_ignore_ascii_case(name));
         let member = members.next()?;
         members.next().is_none().then(|| Value::of(&self.text[member.value.clone()]))

@@ -88,6 +88,7 @@ impl KeySet {
     /// # Errors
     /// The text is no key set, or too large a one. A set without a usable key is no error.
     pub fn from_jwks(text: &[u8], allowed: Option<Algorithms>, issuer: Option<&str>) -> Result<Self, KeySetError> {
+        fault!("jwks" in text);
         let label = KeyLabel { kid: None, issuer: issuer.map(Into::into) };
         let keys = jwk::set(text)?.into_iter().filter_map(|key| key.and_then(|key| key.bind(allowed, &label)).ok());
         Ok(Self { keys: keys.flatten().collect() })

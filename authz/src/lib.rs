@@ -9,6 +9,9 @@ use std::rc::Rc;
 
 use keys::KeysAtHand;
 
+#[macro_use]
+mod faults;
+
 mod algorithm;
 mod cache;
 mod claims;
@@ -207,6 +210,7 @@ pub fn decide(policy: &Policy, input: Input, now: u64, conditions: &mut impl Con
 /// # Errors
 /// The refusal.
 pub fn examine(policy: &Policy, input: Input, now: u64) -> Result<Examined, Denied> {
+    fault!("examine" in input.path.raw);
     if policy.refuses_path(input.path) {
         return Err(Denied::AmbiguousPath);
     }
@@ -228,6 +232,7 @@ pub fn conclude(
         Ok(Examined::Preflight) => return Decision::without_identity(Ok(Granted::Preflight)),
         Err(denied) => return Decision::without_identity(Err(denied)),
     };
+    fault!("conclude" in identity.token.claims().text().as_bytes());
     let matched = identity.user.matching(user);
     let outcome = authorize(policy, &identity, user, matched, conditions);
     let identity = (!matches!(outcome, Err(denied) if denied.status() == 401)).then_some(identity);
@@ -280,6 +285,7 @@ fn authenticate(policy: &Policy, input: &Input, now: u64) -> Result<Rc<Identity>
 /// Who a token names that has not been seen before.
 fn identify(policy: &Policy, input: &Input, token: &[u8], now: u64) -> Result<Rc<Identity>, Denied> {
     let token = verify::verify(at_hand(policy, input), token)?;
+    fault!("claims" in token.claims().text().as_bytes());
     claims::check(&policy.rules, &token, now)?;
     let user = User::of(token.claims(), &policy.claim)?;
     Ok(Rc::new(Identity { token, user, shown: RefCell::default() }))

@@ -43,6 +43,7 @@ impl ClaimName {
     /// # Errors
     /// See [`ClaimNameError`].
     pub fn parse(name: &[u8]) -> Result<Self, ClaimNameError> {
+        fault!("claim_name" in name);
         let name = std::str::from_utf8(name).map_err(|_| ClaimNameError::NotUtf8)?;
         if name.is_empty() {
             return Err(ClaimNameError::Empty);

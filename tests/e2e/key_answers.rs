@@ -273,7 +273,7 @@ fn a_set_of_realistic_size_fits_without_tuning() {
         let begun = Instant::now();
         let name = format!("{name}, {lines}");
         assert_answered(&nginx, &name, &format!("/{i}/"), &fixture_token("ES256"), "ok");
-        assert!(begun.elapsed() < Duration::from_secs(2), "{name}: {:?}", begun.elapsed());
+        assert!(begun.elapsed() < patient(Duration::from_secs(2)), "{name}: {:?}", begun.elapsed());
     }
 }
 
@@ -306,7 +306,7 @@ fn too_large_an_answer_is_given_up_at_once() {
         let name = format!("{} bytes, {lines:?}", answer.len());
         let begun = Instant::now();
         assert_answered(&nginx, &name, &format!("/{i}/"), &token, "keys_unavailable");
-        assert!(begun.elapsed() < Duration::from_secs(2), "{name}: {:?}", begun.elapsed());
+        assert!(begun.elapsed() < patient(Duration::from_secs(2)), "{name}: {:?}", begun.elapsed());
     }
     eventually("no connection is left", || keys.open() == 0);
 }
@@ -321,7 +321,7 @@ fn an_endless_answer_is_given_up() {
     for i in 0..3 {
         let begun = Instant::now();
         assert_answered(&nginx, "endless", &format!("/{i}/"), &Issuer::new("alice").token("alice"), "keys_unavailable");
-        assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < patient(Duration::from_secs(2)), "{:?}", begun.elapsed());
         eventually("its connection is closed", || keys.open() == 0);
     }
 }

@@ -80,8 +80,8 @@ pub struct Client {
 impl Client {
     pub fn connect(socket: &Path) -> Client {
         let stream = UnixStream::connect(socket).unwrap_or_else(|error| panic!("{}: {error}", socket.display()));
-        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
-        stream.set_write_timeout(Some(Duration::from_secs(10))).expect("a timeout");
+        stream.set_read_timeout(Some(super::patient(Duration::from_secs(10)))).expect("a timeout");
+        stream.set_write_timeout(Some(super::patient(Duration::from_secs(10)))).expect("a timeout");
         Client { stream, unread: Vec::new() }
     }
 

@@ -86,7 +86,7 @@ pub fn over_http2_cancelled(
 
 fn run<T>(work: impl Future<Output = Result<T, h2::Error>>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let in_time = async { tokio::time::timeout(Duration::from_secs(10), work).await };
+    let in_time = async { tokio::time::timeout(super::patient(Duration::from_secs(10)), work).await };
     runtime.block_on(in_time).expect("answers within 10 s").expect("HTTP/2 without an error")
 }
 

@@ -17,6 +17,9 @@ mod setup;
 mod shortage;
 mod token;
 
+use std::sync::OnceLock;
+use std::time::Duration;
+
 pub use access_log::logged;
 pub use answer::{assert_refused, expect};
 pub use backend::Backend;
@@ -33,11 +36,19 @@ pub use setup::{ConfigCheck, Setup, scoped_server};
 pub use shortage::Shortage;
 pub use token::{EXP, HEADER, SECRET, b64, claims, now, sign, sign_hs512, token, uid};
 
+/// A time that nginx may take at most: more by the factor `PATIENCE`, where it runs under a tool that slows it down.
+pub fn patient(time: Duration) -> Duration {
+    static PATIENCE: OnceLock<u32> = OnceLock::new();
+    time * *PATIENCE.get_or_init(|| {
+        std::env::var("PATIENCE").map_or(1, |factor| factor.parse().expect("PATIENCE is a whole number"))
+    })
+}
+
 /// Tries again until `done` holds; what a reload or a log line does becomes visible a moment later.
 pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    let deadline = std::time::Instant::now() + patient(Duration::from_secs(10));
     while !done() {
         assert!(std::time::Instant::now() < deadline, "still not so after 10 s: {what}");
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        std::thread::sleep(Duration::from_millis(20));
     }
 }

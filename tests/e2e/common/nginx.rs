@@ -105,11 +105,11 @@ impl Nginx {
     /// A graceful stop, since nginx then reports connections that were forgotten.
     fn stop(&mut self) -> bool {
         self.signal(Signal::QUIT);
-        if self.ended_within(Duration::from_secs(10)) {
+        if self.ended_within(super::patient(Duration::from_secs(10))) {
             return true;
         }
         self.signal(Signal::TERM);
-        if !self.ended_within(Duration::from_secs(5)) {
+        if !self.ended_within(super::patient(Duration::from_secs(5))) {
             let workers = children_of(self.master());
             self.signal(Signal::KILL);
             for pid in workers.into_iter().filter_map(|pid| Pid::from_raw(pid.cast_signed())) {

@@ -3,6 +3,7 @@
 use super::nginx::Nginx;
 use super::token::SECRET;
 use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
@@ -12,11 +13,14 @@ pub struct Setup {
     pub(super) environment: BTreeMap<String, String>,
     log_level: &'static str,
     workers: usize,
+    module: Option<PathBuf>,
 }
 
 /// What `nginx -t` said.
 pub struct ConfigCheck {
     pub accepted: bool,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
     pub stderr: String,
     /// Where the line that ends with `# here` is, as nginx writes it: `/path/nginx.conf:12`.
     pub here: String,
@@ -29,6 +33,7 @@ impl Setup {
             environment: BTreeMap::from([("BETTER_AUTH_SECRET".into(), SECRET.into())]),
             log_level: "info",
             workers: 1,
+            module: None,
         }
     }
 
@@ -58,6 +63,12 @@ impl Setup {
         self
     }
 
+    /// Another module than the one under test.
+    pub fn module(mut self, module: &Path) -> Setup {
+        self.module = Some(module.into());
+        self
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.prefix.path().join(name)
     }
@@ -81,12 +92,19 @@ impl Setup {
 
     /// `nginx -t` with this whole configuration.
     pub fn check_whole(&self, conf: &str) -> ConfigCheck {
+        self.check_bytes(conf.as_bytes())
+    }
+
+    /// The same, with bytes that need not be text.
+    pub fn check_bytes(&self, conf: &[u8]) -> ConfigCheck {
         let path = self.path("nginx.conf");
         std::fs::write(&path, conf).expect("nginx.conf");
         let output = self.nginx().arg("-t").output().expect("nginx runs");
+        let conf = String::from_utf8_lossy(conf);
         let line = conf.lines().position(|line| line.ends_with("# here")).map_or(0, |at| at + 1);
         ConfigCheck {
             accepted: output.status.success(),
+            signal: output.status.signal(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
             here: format!("{}:{line}", path.display()),
         }
@@ -112,8 +130,9 @@ impl Setup {
         Nginx::start(self, conf.into())
     }
 
-    pub(super) fn with_http(&self, body: &str) -> String {
-        let (main, module) = (self.main(), module());
+    pub fn with_http(&self, body: &str) -> String {
+        let main = self.main();
+        let module = self.module.as_ref().map_or_else(module, |module| module.display().to_string());
         // Tests that share a server with those of HTTP/2 also run where nginx was built without it.
         let body = if cfg!(ngx_feature = "http_v2") { body } else { &body.replace("listen unix:h2.sock http2;", "") };
         format!("load_module {module};\n{main}\nevents {{ worker_connections 256; }}\nhttp {{\n{HTTP}\n{body}\n}}\n")

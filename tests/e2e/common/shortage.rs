@@ -35,6 +35,11 @@ impl Shortage {
         self.set(number, u32::MAX, false);
     }
 
+    /// The module's n-th allocation fails.
+    pub fn only_of_the_module(&self, number: u32) {
+        self.set(number, number, true);
+    }
+
     /// The module's n-th allocation fails, and so do all of its that follow; those of nginx do not.
     pub fn of_the_module_since(&self, number: u32) {
         self.set(number, u32::MAX, true);

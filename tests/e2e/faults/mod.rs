@@ -4,6 +4,7 @@
 //! nginx takes small pieces from blocks that it has. `make faults` runs the same on an nginx that allocates each.
 
 mod cases;
+mod configuration;
 mod fetching;
 
 use crate::common::*;
