@@ -57,6 +57,14 @@ e2e: build ## Test the module in a real nginx
 	NGINX_MODULE=$(MODULE) $(CARGO) test $(LOCKED) -p $(PACKAGE)
 	@scripts/explained
 
+faults: build ## Fail every allocation, panic everywhere, write nonsense into nginx.conf: nobody gets in, and nothing falls over
+	@scripts/need memcheck test
+	NGINX_MODULE=$(MODULE) scripts/faults
+
+memcheck: build ## Run the end-to-end tests on an nginx under valgrind
+	@scripts/need memcheck test
+	scripts/memcheck
+
 example: build ## Test the example: Better Auth, FastAPI and the dependency that the module replaces
 	@scripts/need test
 	NGINX_MODULE=$(MODULE) examples/better-auth-fastapi/test
