@@ -7,8 +7,7 @@ use crate::log;
 
 /// Runs the body of a callback; a panic in it, or a lack of memory, gives `fallback`, which must refuse.
 pub fn catch<T>(fallback: T, body: impl FnOnce() -> T) -> T {
-    run(body, || log::cycle_crit(format_args!("jwt_user_scope: out of memory, the request is refused")))
-        .unwrap_or(fallback)
+    run(body, || log::cycle_crit(format_args!("jwt_user_scope: out of memory"))).unwrap_or(fallback)
 }
 
 /// The same where a configuration is read, which fails with the reason that nginx wants.

@@ -166,11 +166,18 @@ unsafe extern "C" fn merge_loc_conf(cf: *mut ngx_conf_t, prev: *mut c_void, conf
 }
 
 unsafe extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
-    catch_conf(ERROR, || {
-        // SAFETY: nginx calls with the configuration that has been read.
-        unsafe { ffi::collect_variables(cycle) };
-        OK
-    })
+    // nginx's master would end with an error here, at a reload too. So a lack of memory is none: what little is kept may
+    // stay on the reserve.
+    let mut done = false;
+    catch((), || {
+        // SAFETY: nginx calls with the configuration that has been read, as the last thing that might fail.
+        unsafe {
+            ffi::collect_variables(cycle);
+            ffi::forget_freed(cycle);
+        }
+        done = true;
+    });
+    if done { OK } else { ERROR }
 }
 
 unsafe extern "C" fn filter_postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {

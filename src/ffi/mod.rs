@@ -29,7 +29,7 @@ pub use self::conf::{Conf, Place, Position};
 pub use self::fetch::Fetch;
 pub use self::request::{Captures, Request, VariableValue};
 pub use self::wait::Wake;
-pub use self::zone::{MAX_TEXT, Turn, Zone};
+pub use self::zone::{MAX_TEXT, Turn, Zone, forget_freed};
 use crate::conf::MainConf;
 use crate::variables::is_own;
 use crate::{ngx_http_jwt_user_scope_filter_module, ngx_http_jwt_user_scope_module};

@@ -3,15 +3,16 @@
 //! Readers look at a few atomic numbers, and copy the text only when its generation has changed. The text is written to
 //! the half that nobody reads, so that a worker killed in the middle of it leaves the last good set as it was.
 
-use core::cell::Cell;
+use core::cell::{Cell, OnceCell};
 use core::ffi::c_void;
 use core::mem;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicU64, Ordering};
+use std::rc::Rc;
 
 use nginx_sys::{
-    NGX_OK, ngx_int_t, ngx_pid, ngx_shared_memory_add, ngx_shm_zone_t, ngx_shmtx_lock, ngx_shmtx_t, ngx_shmtx_unlock,
-    ngx_slab_alloc, ngx_slab_pool_t,
+    NGX_OK, ngx_cycle_t, ngx_int_t, ngx_list_t, ngx_pid, ngx_shared_memory_add, ngx_shm_zone_t, ngx_shmtx_lock,
+    ngx_shmtx_t, ngx_shmtx_unlock, ngx_slab_alloc, ngx_slab_pool_t,
 };
 
 use super::{Conf, str_of};
@@ -44,7 +45,8 @@ struct Shared {
 /// A zone of one key set.
 #[derive(Default)]
 pub struct Zone {
-    shared: Cell<Option<NonNull<Shared>>>,
+    /// Shared with the zones of earlier configurations that had the same memory.
+    shared: OnceCell<Rc<Cell<Option<NonNull<Shared>>>>>,
     mutex: Cell<Option<NonNull<ngx_shmtx_t>>>,
 }
 
@@ -62,8 +64,7 @@ impl Zone {
         unsafe {
             let name = cf.copy(name.as_bytes())?;
             let size = mem::size_of::<Shared>() + 16 * 4096;
-            let tag = ptr::addr_of_mut!(ngx_http_jwt_user_scope_module).cast();
-            let zone = ngx_shared_memory_add(cf.as_ptr(), &mut str_of(name), size, tag).as_mut()?;
+            let zone = ngx_shared_memory_add(cf.as_ptr(), &mut str_of(name), size, tag()).as_mut()?;
             if zone.data.is_null() {
                 zone.data = cf.allocate(Self::default()).cast();
                 zone.init = Some(init);
@@ -73,9 +74,9 @@ impl Zone {
     }
 
     fn shared(&self) -> Option<&Shared> {
-        // SAFETY: mapped for as long as a configuration uses it; it is only read and written atomically, or its texts
-        // under the mutex.
-        self.shared.get().map(|shared| unsafe { shared.as_ref() })
+        // SAFETY: mapped for as long as a configuration uses it, and until `forget_freed` in any case; it is only read and
+        // written atomically, or its texts under the mutex.
+        self.shared.get()?.get().map(|shared| unsafe { shared.as_ref() })
     }
 
     fn read(&self, number: impl FnOnce(&Shared) -> &AtomicU64) -> u64 {
@@ -195,6 +196,47 @@ fn is_alive(holder: u64) -> bool {
     asked == 0 || std::io::Error::last_os_error().raw_os_error() == Some(libc::EPERM)
 }
 
+/// Lets go of the memory that nginx frees now that a configuration is in force. With `master_process off`, requests of the
+/// last one go on in the same process.
+///
+/// # Safety
+/// `cycle` is a configuration that has been read, and nothing can keep it from being in force.
+pub unsafe fn forget_freed(cycle: *mut ngx_cycle_t) {
+    // SAFETY: the caller's duty; the last configuration is there until its memory has been freed, and null or empty the
+    // first time. The data of a zone with our tag is a `Zone`.
+    unsafe {
+        let Some(old) = (*cycle).old_cycle.as_ref() else { return };
+        for zone in zones(&old.shared_memory) {
+            let is_kept = zones(&(*cycle).shared_memory).any(|kept| ptr::eq(kept.shm.addr, zone.shm.addr));
+            if ptr::eq(zone.tag, tag())
+                && !is_kept
+                && let Some(shared) = zone.data.cast::<Zone>().as_ref().and_then(|zone| zone.shared.get())
+            {
+                shared.set(None);
+            }
+        }
+    }
+}
+
+/// What nginx tells the zones of modules apart by.
+fn tag() -> *mut c_void {
+    ptr::addr_of_mut!(ngx_http_jwt_user_scope_module).cast()
+}
+
+/// # Safety
+/// A list of zones.
+unsafe fn zones(list: &ngx_list_t) -> impl Iterator<Item = &ngx_shm_zone_t> {
+    let mut part = Some(&list.part);
+    let parts = core::iter::from_fn(move || {
+        let this = part?;
+        // SAFETY: a list ends with null.
+        part = unsafe { this.next.as_ref() };
+        Some(this)
+    });
+    // SAFETY: each part holds so many zones.
+    parts.flat_map(|part| (0..part.nelts).map(|i| unsafe { &*part.elts.cast::<ngx_shm_zone_t>().add(i) }))
+}
+
 /// Finds the memory of the last configuration, or prepares new one.
 unsafe extern "C" fn init(zone: *mut ngx_shm_zone_t, last: *mut c_void) -> ngx_int_t {
     // SAFETY: nginx calls with a zone of `register`, whose data is a `Zone`, mapped and with a slab pool in it; `last` is
@@ -202,7 +244,9 @@ unsafe extern "C" fn init(zone: *mut ngx_shm_zone_t, last: *mut c_void) -> ngx_i
     unsafe {
         let own = &*(*zone).data.cast::<Zone>();
         if let Some(last) = last.cast::<Zone>().as_ref() {
-            own.shared.set(last.shared.get());
+            if let Some(shared) = last.shared.get() {
+                _ = own.shared.set(shared.clone());
+            }
             own.mutex.set(last.mutex.get());
             return NGX_OK as ngx_int_t;
         }
@@ -215,8 +259,9 @@ unsafe extern "C" fn init(zone: *mut ngx_shm_zone_t, last: *mut c_void) -> ngx_i
             }
             (*pool).data = shared;
         }
-        own.shared.set(NonNull::new((*pool).data.cast()));
+        let Some(shared) = NonNull::new((*pool).data.cast()) else { return ERROR };
+        _ = own.shared.set(Rc::new(Cell::new(Some(shared))));
         own.mutex.set(NonNull::new(&raw mut (*pool).mutex));
-        if own.shared.get().is_some() { NGX_OK as ngx_int_t } else { ERROR }
+        NGX_OK as ngx_int_t
     }
 }

@@ -100,3 +100,23 @@ fn that_fails_leaves_the_old_keys_in_force() {
     reload(&nginx);
     assert_eq!([result(&nginx, &old.token("alice")), result(&nginx, &new.token("alice"))], ["unknown_key", "ok"]);
 }
+
+/// With `master_process off`, a reload frees the memory of a set that is no longer configured in the very process that waits
+/// for it. (nginx accepts no connections after such a reload.)
+#[test]
+fn in_one_process_leaves_nobody_without_ground() {
+    let before = fetching("", "");
+    let nginx = Setup::new().single_process().without_env().http(&before);
+    let (keys, alice) = (KeyServer::of(&nginx), Issuer::new("alice"));
+    let gate = Gate::default();
+    keys.answer_behind(&gate, response("200 OK", "", key_set(&[&alice])));
+    let mut client = nginx.client();
+    client.send(&get("/").token(&alice.token("alice")).bytes());
+    eventually("a fetch is under way", || keys.open() == 1);
+    std::fs::write(nginx.path("set"), key_set(&[&alice])).expect("a file in the prefix");
+    nginx.rewrite(&before.replace("jwt_user_scope_key_request /_jwks", "jwt_user_scope_key_file set"));
+    nginx.reload();
+    eventually("nginx has read it", || nginx.log_with("using the \"").len() == 2);
+    gate.open();
+    assert_eq!(client.receive("GET").status, 503, "its set is gone");
+}

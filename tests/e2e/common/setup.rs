@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 pub struct Setup {
     pub(super) prefix: TempDir,
+    pub(super) has_master: bool,
     pub(super) environment: BTreeMap<String, String>,
     log_level: &'static str,
     workers: usize,
@@ -31,6 +32,7 @@ impl Setup {
         Setup {
             prefix: tempfile::Builder::new().prefix("jus").tempdir().expect("a temporary directory"),
             environment: BTreeMap::from([("BETTER_AUTH_SECRET".into(), SECRET.into())]),
+            has_master: true,
             log_level: "info",
             workers: 1,
             module: None,
@@ -55,6 +57,12 @@ impl Setup {
 
     pub fn log_level(mut self, level: &'static str) -> Setup {
         self.log_level = level;
+        self
+    }
+
+    /// One process, without workers.
+    pub fn single_process(mut self) -> Setup {
+        self.has_master = false;
         self
     }
 
@@ -141,8 +149,9 @@ impl Setup {
     fn main(&self) -> String {
         let user = if rustix::process::geteuid().is_root() { "user root;" } else { "" };
         let (level, workers) = (self.log_level, self.workers);
+        let master = if self.has_master { "on" } else { "off" };
         format!(
-            "{user} daemon off; master_process on; worker_processes {workers}; pid nginx.pid; error_log error.log {level};"
+            "{user} daemon off; master_process {master}; worker_processes {workers}; pid nginx.pid; error_log error.log {level};"
         )
     }
 }
