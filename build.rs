@@ -1,4 +1,5 @@
-//! Forwards what nginx-sys learnt from nginx's headers, as `cfg(ngx_feature = "...")` and `cfg(nginx_1_23)`.
+//! Forwards what nginx-sys learnt from nginx's headers, as `cfg(ngx_feature = "...")` and `cfg(nginx_1_23)`, and
+//! compiles the little that only C can say about nginx's structures.
 
 use std::env;
 
@@ -15,5 +16,12 @@ fn main() {
     if version.is_some_and(|v| v >= 1_023_000) {
         println!("cargo::rustc-cfg=nginx_1_23");
     }
+
+    let includes = env::var_os("DEP_NGINX_INCLUDE").expect("nginx-sys tells where nginx's headers are");
+    cc::Build::new()
+        .file("src/ffi/versions.c")
+        .includes(env::split_paths(&includes))
+        .compile("jwt_user_scope_versions");
+    println!("cargo::rerun-if-changed=src/ffi/versions.c");
     println!("cargo::rerun-if-changed=build.rs");
 }

@@ -9,6 +9,7 @@ use nginx_sys::{
     ngx_pcalloc, ngx_table_elt_t, ngx_uint_t,
 };
 
+use super::versions::header_line;
 use super::{Request, index_of_core_module, index_of_filter_module, str_of};
 use crate::response::Answer;
 
@@ -30,14 +31,7 @@ impl<'r> Request<'r> {
         unsafe {
             let headers_out = &raw mut (*self.as_ptr()).headers_out;
             let header = NonNull::new(ngx_list_push(&raw mut (*headers_out).headers).cast::<ngx_table_elt_t>())?;
-            header.write(ngx_table_elt_t {
-                hash: 1,
-                key: str_of(b"WWW-Authenticate"),
-                value: str_of(value),
-                lowcase_key: ptr::null_mut(),
-                #[cfg(nginx_1_23)]
-                next: ptr::null_mut(),
-            });
+            header.write(header_line(str_of(b"WWW-Authenticate"), str_of(value)));
             // `satisfy any` takes the challenge back from here once another module lets the request in.
             (*headers_out).www_authenticate = header.as_ptr();
             Some(header)

@@ -76,7 +76,7 @@ impl Fetch {
             let headers = &(*r.as_ptr()).headers_out;
             self.status.set(headers.status);
             self.encoded.set(headers.content_encoding.as_ref().is_some_and(|h| h.hash != 0 && h.value.len > 0));
-            (*r.as_ptr()).set_filter_need_in_memory(1);
+            r.need_in_memory();
             self.body.borrow_mut().clear();
             self.keep_in_memory(r);
         }
@@ -219,9 +219,7 @@ impl Request<'_> {
                 return false;
             }
             // A fetch that `limit_req` delays would not be woken: nginx keeps one delay for a client's request.
-            if (*r).limit_req_status() == 0 {
-                (*r).set_limit_req_status(LIMIT_REQ_PASSED);
-            }
+            self.pass_limit_req();
 
             let (mut uri, mut args) = (str_of(uri), str_of(args));
             let mut subrequest = ptr::null_mut();
@@ -254,9 +252,6 @@ unsafe extern "C" fn fail_without_memory(r: *mut ngx_http_request_t) {
     // SAFETY: nginx runs the write handler of a posted subrequest; this is how one ends.
     unsafe { ngx_http_finalize_request(r, NGX_ERROR as ngx_int_t) }
 }
-
-/// `NGX_HTTP_LIMIT_REQ_PASSED` of ngx_http_limit_req_module.c.
-const LIMIT_REQ_PASSED: u32 = 1;
 
 /// The header of a request that brings none, for the server that the client has reached. Its list is still to be made.
 ///

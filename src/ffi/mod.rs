@@ -8,6 +8,7 @@ mod conf;
 mod failure;
 mod fetch;
 mod request;
+mod versions;
 mod wait;
 mod zone;
 

@@ -69,7 +69,7 @@ impl<'r> Request<'r> {
     /// The path as sent and as nginx reads it.
     pub fn path(self) -> Path<'r> {
         let r = self.get();
-        Path { raw: self.bytes(&r.unparsed_uri), uri: self.bytes(&r.uri), rewritten: r.valid_unparsed_uri() == 0 }
+        Path { raw: self.bytes(&r.unparsed_uri), uri: self.bytes(&r.uri), rewritten: self.is_rewritten() }
     }
 
     /// The value of the `Authorization` header.
@@ -240,9 +240,7 @@ impl<'r> Request<'r> {
         // SAFETY: the slot is ours.
         let slot = unsafe { *self.slot(index_of_module()) };
         // A module before ours may have ended the phase that sets the mark.
-        slot == first_pass()
-            || self.get().internal() == 0
-            || self.context().is_some_and(|state| state.in_first_pass.get())
+        slot == first_pass() || !self.is_internal() || self.context().is_some_and(|state| state.in_first_pass.get())
     }
 
     pub fn context(self) -> Option<&'r State> {
@@ -261,7 +259,7 @@ impl<'r> Request<'r> {
     /// The state made before nginx cleared the contexts.
     pub fn state_from_cleanups(self) -> Option<&'r State> {
         let r = self.get();
-        if r.internal() == 0 && r.filter_finalize() == 0 {
+        if !self.is_internal() && !self.is_ended_by_filter() {
             return None;
         }
         // SAFETY: the pool's list of cleanups ends with null. `drop_attached` is this module's own, and the mark tells

@@ -112,7 +112,7 @@ fn paths_of_nobody_are_left_alone() {
     for path in paths {
         let name = String::from_utf8_lossy(path);
         expect(&name, "unchecked", &get(path).send(&nginx));
-        assert_eq!(backend.take_one("X-User"), (format!("GET {name} HTTP/1.0"), Some("nobody".into())));
+        assert_eq!(backend.take_one("X-User"), (format!("GET {name}"), Some("nobody".into())));
     }
 }
 
@@ -132,7 +132,7 @@ fn what_a_comparison_covers_is_decided_by_it() {
     for path in covered {
         let name = String::from_utf8_lossy(path);
         expect(&name, "ok", &get(path).token(&uid("A")).send(&nginx));
-        assert_eq!(backend.take_one("X-User"), (format!("GET {name} HTTP/1.0"), Some("A".into())));
+        assert_eq!(backend.take_one("X-User"), (format!("GET {name}"), Some("A".into())));
         expect(&name, "missing_token", &get(path).send(&nginx));
         expect(&name, "user_mismatch", &get(path).token(&uid("B")).send(&nginx));
         expect(&name, "expired", &get(path).token(&token(r#"{"uid":"A","exp":1}"#)).send(&nginx));

@@ -155,7 +155,10 @@ fn a_fetch_carries_nothing_of_the_client() {
             assert_clean(&name, keys.heads().last().expect("a fetch"));
         }
     }
-    assert_eq!(keys.heads()[0], "GET /_get0 HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    // Since 1.29.7, nginx keeps its connections to backends.
+    let kept = "GET /_get0 HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let closed = "GET /_get0 HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    assert!([kept, closed].contains(&keys.heads()[0].as_str()), "{}", keys.heads()[0]);
 }
 
 #[cfg(ngx_feature = "http_v2")]
@@ -310,5 +313,5 @@ fn locations_of_one_server_share_what_was_fetched() {
     expect("another query", "ok", &get("/query/").token(&fixture_token("ES256")).send(&nginx));
     let heads = keys.heads();
     assert_eq!(heads.len(), 2);
-    assert!(heads[1].starts_with("GET /_jwks?tenant=two HTTP/1.0\r\n"), "{}", heads[1]);
+    assert!(heads[1].starts_with("GET /_jwks?tenant=two HTTP/1."), "{}", heads[1]);
 }

@@ -38,12 +38,13 @@ impl Backend {
         std::mem::take(&mut *self.heads.lock().expect("no panic in the backend"))
     }
 
-    /// The one request since the last call: its request line and the value of a header.
+    /// The one request since the last call: its method and target, and the value of a header. Which HTTP/1 nginx speaks
+    /// to a backend depends on its version.
     pub fn take_one(&self, header: &str) -> (String, Option<String>) {
         let heads = self.take();
         let [head] = &heads[..] else { panic!("not one request reached the backend: {heads:?}") };
         let mut lines = head.lines();
-        let line = lines.next().unwrap_or_default().to_owned();
+        let line = lines.next().and_then(|line| line.rsplit_once(" HTTP/1.")).unwrap_or_default().0.to_owned();
         let value = lines
             .filter_map(|line| line.split_once(": "))
             .find(|(name, _)| name.eq_ignore_ascii_case(header))

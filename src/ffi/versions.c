@@ -1,0 +1,56 @@
+/*
+ * The bit-fields of a request. Where they stand is left to a C compiler: bindgen before 0.73, which nginx-sys 0.5 uses,
+ * misplaces those that do not begin at a word, as nginx's do since 1.29.3, behind the port of a request
+ * (https://github.com/rust-lang/rust-bindgen/issues/3384).
+ */
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#pragma GCC visibility push(hidden)
+
+unsigned jwt_user_scope_internal(const ngx_http_request_t *r);
+unsigned jwt_user_scope_filter_finalize(const ngx_http_request_t *r);
+unsigned jwt_user_scope_valid_unparsed_uri(const ngx_http_request_t *r);
+unsigned jwt_user_scope_limit_req_status(const ngx_http_request_t *r);
+void jwt_user_scope_set_limit_req_status(ngx_http_request_t *r, unsigned status);
+void jwt_user_scope_need_in_memory(ngx_http_request_t *r);
+
+unsigned
+jwt_user_scope_internal(const ngx_http_request_t *r)
+{
+    return r->internal;
+}
+
+unsigned
+jwt_user_scope_filter_finalize(const ngx_http_request_t *r)
+{
+    return r->filter_finalize;
+}
+
+unsigned
+jwt_user_scope_valid_unparsed_uri(const ngx_http_request_t *r)
+{
+    return r->valid_unparsed_uri;
+}
+
+unsigned
+jwt_user_scope_limit_req_status(const ngx_http_request_t *r)
+{
+    return r->limit_req_status;
+}
+
+void
+jwt_user_scope_set_limit_req_status(ngx_http_request_t *r, unsigned status)
+{
+    r->limit_req_status = status;
+}
+
+void
+jwt_user_scope_need_in_memory(ngx_http_request_t *r)
+{
+    r->filter_need_in_memory = 1;
+}
+
+#pragma GCC visibility pop

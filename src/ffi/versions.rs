@@ -1,0 +1,72 @@
+//! What differs between the versions of nginx, and nothing else does so in the shell.
+//!
+//! Since 1.23.0 headers of one name are linked. Since 1.29.3 the bit-fields of a request do not begin at a word, and
+//! nginx-sys misplaces them: `versions.c` reads and writes them, and none of the methods that nginx-sys has for those of
+//! `ngx_http_request_t` may be called.
+
+use core::ffi::c_uint;
+use core::ptr;
+
+use nginx_sys::{ngx_http_request_t, ngx_str_t, ngx_table_elt_t};
+
+use super::Request;
+
+/// A header to be sent, with every field written.
+pub(super) fn header_line(key: ngx_str_t, value: ngx_str_t) -> ngx_table_elt_t {
+    ngx_table_elt_t {
+        hash: 1,
+        key,
+        value,
+        lowcase_key: ptr::null_mut(),
+        #[cfg(nginx_1_23)]
+        next: ptr::null_mut(),
+    }
+}
+
+unsafe extern "C" {
+    fn jwt_user_scope_internal(r: *const ngx_http_request_t) -> c_uint;
+    fn jwt_user_scope_filter_finalize(r: *const ngx_http_request_t) -> c_uint;
+    fn jwt_user_scope_valid_unparsed_uri(r: *const ngx_http_request_t) -> c_uint;
+    fn jwt_user_scope_limit_req_status(r: *const ngx_http_request_t) -> c_uint;
+    fn jwt_user_scope_set_limit_req_status(r: *mut ngx_http_request_t, status: c_uint);
+    fn jwt_user_scope_need_in_memory(r: *mut ngx_http_request_t);
+}
+
+/// `NGX_HTTP_LIMIT_REQ_PASSED` of ngx_http_limit_req_module.c.
+const LIMIT_REQ_PASSED: c_uint = 1;
+
+impl Request<'_> {
+    /// nginx has made this request of another: by a redirect within, or as a subrequest.
+    pub(super) fn is_internal(self) -> bool {
+        // SAFETY: the request lives for as long as this value.
+        unsafe { jwt_user_scope_internal(self.as_ptr()) != 0 }
+    }
+
+    /// A filter has ended the request with a page of its own.
+    pub(super) fn is_ended_by_filter(self) -> bool {
+        // SAFETY: as above.
+        unsafe { jwt_user_scope_filter_finalize(self.as_ptr()) != 0 }
+    }
+
+    /// nginx forwards another path than the client has sent.
+    pub(super) fn is_rewritten(self) -> bool {
+        // SAFETY: as above.
+        unsafe { jwt_user_scope_valid_unparsed_uri(self.as_ptr()) == 0 }
+    }
+
+    /// Spares a request, and the subrequests of it, the delay of `limit_req`.
+    pub(super) fn pass_limit_req(self) {
+        // SAFETY: as above; nginx looks at the field when a handler of it runs.
+        unsafe {
+            if jwt_user_scope_limit_req_status(self.as_ptr()) == 0 {
+                jwt_user_scope_set_limit_req_status(self.as_ptr(), LIMIT_REQ_PASSED);
+            }
+        }
+    }
+
+    /// Has nginx read files into memory for the filters.
+    pub(super) fn need_in_memory(self) {
+        // SAFETY: as above; nginx looks at the field when the body comes.
+        unsafe { jwt_user_scope_need_in_memory(self.as_ptr()) }
+    }
+}
