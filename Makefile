@@ -28,12 +28,16 @@ endif
 ifneq ($(NGINX),)
 export NGINX
 endif
+ifneq ($(NGINX_UNPACKED),)
+export NGINX_UNPACKED := $(abspath $(NGINX_UNPACKED))
+endif
 
 .PHONY: $(shell sed -n 's/^\([a-z0-9-]*\):.*\#\# .*/\1/p' $(MAKEFILE_LIST))
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
+	@echo 'NGINX_UNPACKED=<nginx source>                build for another nginx: its source, configured as NGINX was'
 	@echo 'NGINX_SOURCE_DIR=<configured nginx source>   build for another nginx than Debian'"'"'s'
 	@echo 'NGINX=<nginx binary>, or none                compare and test with another nginx; none: build only'
 	@echo 'Missing tools are installed with apt-get, through sudo where needed.'
@@ -43,9 +47,9 @@ demo: ## Build, start Better Auth, FastAPI and nginx, show real requests and the
 	@$(MAKE) --no-print-directory build
 	@NGINX_MODULE=$(MODULE) examples/better-auth-fastapi/demo
 
-test: ## Run every test: unit, e2e, example, tools and soak-quick
+test: ## Run every test: unit, e2e, example, tools, kubernetes and soak-quick
 	@scripts/need build test
-	@$(MAKE) --no-print-directory unit e2e example tools soak-quick
+	@$(MAKE) --no-print-directory unit e2e example tools kubernetes soak-quick
 
 unit: ## Test the core and the command-line program, without nginx
 	@scripts/need build
@@ -97,6 +101,34 @@ soak-quick: build ## Test the soak itself, and run it for some seconds
 
 soak-proof: build ## Show that the soak finds what it looks for: configurations with one fault each
 	NGINX_MODULE=$(MODULE) SEED=$(SEED) $(SOAK) prove
+matrix: ## Run the end-to-end tests on every nginx: 1.22 to 1.30, packaged and built (ONLY=1.28 for some; needs root)
+	@scripts/need build matrix
+	@scripts/matrix $(ONLY)
+
+deb: ## Build the Debian package for the nginx of this Debian, into target/deb
+	@scripts/need deb
+	@scripts/deb
+
+deb-test: deb ## Install, use, upgrade and purge that package in a fresh root of Debian (needs root)
+	@scripts/deb-test
+
+image: ## Build the image, with Docker or buildah (ARGS='NGINX_VERSION=1.28.3' for the Dockerfile's arguments)
+	@scripts/need image
+	@scripts/image $(ARGS)
+
+image-test: ## Build the image on a base of this Debian and have it serve requests (buildah; needs root)
+	@scripts/need image_test
+	@scripts/image-test
+
+kubernetes: build ## Check the manifest in deploy/kubernetes: its schema, its parts, its nginx.conf
+	@scripts/need test
+	@scripts/kubernetes
+
+reproducible: deb ## Build the package again elsewhere: module and package must be the same to the byte
+	@scripts/reproducible
+
+release: deb ## Gather a release in dist: source, package, module, licences, bill of materials, sums
+	@scripts/release
 
 build: headers ## Build the module for the nginx on this machine, into target/release
 	@scripts/fits headers
@@ -124,7 +156,7 @@ check: headers ## Check formatting, clippy, documentation, scripts, dependencies
 	    $(CARGO) fmt --manifest-path $$each/Cargo.toml --check; \
 	    $(CARGO) clippy $(LOCKED) --manifest-path $$each/Cargo.toml --target-dir target --all-targets -- -D warnings; \
 	done
-	shellcheck -x -P SCRIPTDIR scripts/* bench/install .ci/run
+	shellcheck -x -P SCRIPTDIR $$(grep -LE '^#!.*python' scripts/*) bench/install .ci/run
 	$(CARGO) deny $(LOCKED) check -D warnings licenses bans sources
 	@scripts/unsafe
 
