@@ -1,4 +1,4 @@
-# nginx with the module, for those without a Debian machine.
+# nginx with the module.
 #
 #   docker build -t nginx-jwt-user-scope .
 #   docker run --rm -p 8080:8080 -e BETTER_AUTH_SECRET -v "$PWD/nginx.conf:/etc/nginx/nginx.conf:ro" nginx-jwt-user-scope
@@ -6,23 +6,33 @@
 # nginx.conf begins as nginx.conf.example does, with the address of the backend. The secret may also be a file,
 # /run/secrets/<name>, which nginx.conf names by jwt_user_scope_secret file:/run/secrets/<name>.
 #
-# Both stages take nginx from the same Debian release: the module is built for exactly the nginx that loads it.
+# NGINX_VERSION   of the official image. For 1.28.3 the source comes with nginx-sys; for another, NGINX_SOURCE is needed
+# NGINX_IMAGE     another image with nginx in it, on Debian or Ubuntu; where nginx is the distribution's own package, the
+#                 headers are too
+# NGINX_SOURCE    the address of nginx-<version>.tar.gz, from which the headers are made
+# RUST_IMAGE      where the Rust toolchain is taken from
 
+ARG NGINX_VERSION=1.28.3
+ARG NGINX_IMAGE=nginx:${NGINX_VERSION}
 ARG RUST_IMAGE=rust:1-bookworm
-ARG BASE_IMAGE=debian:bookworm-slim
 
-FROM ${RUST_IMAGE} AS build
-WORKDIR /src
+FROM ${RUST_IMAGE} AS rust
+
+# The module is built beside the nginx that will load it, for exactly that nginx.
+FROM ${NGINX_IMAGE} AS build
+COPY --from=rust /usr/local/cargo /usr/local/cargo
+COPY --from=rust /usr/local/rustup /usr/local/rustup
+ENV CARGO_HOME=/usr/local/cargo RUSTUP_HOME=/usr/local/rustup
+ENV PATH=/usr/local/cargo/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates curl make
+WORKDIR /usr/src/ngx_http_jwt_user_scope_module
+ARG NGINX_SOURCE=
+RUN [ -z "${NGINX_SOURCE}" ] || { mkdir /usr/src/nginx && curl -fsSL "${NGINX_SOURCE}" | tar -xz --strip-components=1 -C /usr/src/nginx; }
 COPY . .
-RUN make build
+RUN if [ -d /usr/src/nginx ]; then export NGINX_UNPACKED=/usr/src/nginx; fi; scripts/reproducibly make build
 
-FROM ${BASE_IMAGE}
-RUN apt-get update \
-    && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends nginx \
-    && rm -rf /var/lib/apt/lists/* \
-    && ln -sf /dev/stdout /var/log/nginx/access.log \
-    && ln -sf /dev/stderr /var/log/nginx/error.log
-COPY --from=build /src/target/release/ngx_http_jwt_user_scope_module.so /usr/lib/nginx/modules/
+FROM ${NGINX_IMAGE}
+COPY --from=build /usr/src/ngx_http_jwt_user_scope_module/target/release/ngx_http_jwt_user_scope_module.so /usr/lib/nginx/modules/
 # An image whose nginx does not load the module is none.
 RUN nginx -t -g 'load_module modules/ngx_http_jwt_user_scope_module.so;'
 
