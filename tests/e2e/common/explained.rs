@@ -233,7 +233,10 @@ impl Entry {
                 "nginx itself refused the request",
             ),
             (["499", "000"].contains(&&status[..]), "the client went away"),
-            (word == "internal_error", "nginx had no memory, and that on purpose"),
+            (
+                word == "internal_error" || (word.is_empty() && status == "500"),
+                "nginx had no memory, and that on purpose",
+            ),
             (self.get("upstream_http_x_accel_redirect").is_some(), "sent elsewhere by X-Accel-Redirect"),
             (report["uri"].as_str().is_some_and(|uri| uri != self.text("uri")), "rewritten or redirected within nginx"),
             (has_any(&["error_page", "try_files"]), "\"error_page\" or \"try_files\" in the configuration"),
