@@ -18,7 +18,7 @@ pub type Keys = Arc<Vec<(Arc<str>, KeyId)>>;
 const SETTLE: f64 = 2.0;
 
 /// Seconds after which a set that is fetched again each second must be the one of a server that is well.
-const CATCH_UP: f64 = 10.0;
+const CATCH_UP: f64 = 6.0;
 
 /// Seconds between two early fetches, and what clocks may differ by.
 const QUIET: f64 = 11.5;
@@ -201,7 +201,12 @@ impl KeySet {
                 let _ = mode.changed().await;
                 continue;
             }
-            let listener = UnixListener::bind(&self.socket).expect("a socket in the prefix");
+            let listener = match UnixListener::bind(&self.socket) {
+                Ok(listener) => listener,
+                // The run is over, and its directory removed.
+                Err(_) if !self.socket.parent().is_some_and(Path::exists) => return,
+                Err(error) => panic!("{}: {error}", self.socket.display()),
+            };
             loop {
                 tokio::select! {
                     accepted = listener.accept() => {

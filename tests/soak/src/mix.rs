@@ -198,11 +198,14 @@ impl Mix {
         token
     }
 
+    /// Whether its key is one of the place, or was until a moment ago.
     fn fits(&self, place: &Place, token: &Token) -> bool {
         let generation = self.world.generation.load(Ordering::Relaxed);
+        let was_published = |set| self.world.withdrawn(set).any(|(_, key)| key == token.key);
+        let is_published = |set| self.world.set(set).published().1.iter().any(|(_, key)| *key == token.key);
         place.shared_secrets && shared_secrets(generation).contains(&token.key)
             || place.slots.iter().any(|slot| slot.key == token.key)
-            || place.set.is_some_and(|set| self.world.set(set).published().1.iter().any(|(_, key)| *key == token.key))
+            || place.set.is_some_and(|set| is_published(set) || was_published(set))
     }
 
     /// Unknown names cost a fetch, and ten seconds without another: they are kept from the places where that would spoil

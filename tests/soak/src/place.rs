@@ -138,7 +138,8 @@ impl Place {
 
     fn fetching(name: &'static str, weight: u32, set: Set, source: &str) -> Place {
         let place = Place { set: Some(set), ..Place::new(name, weight) };
-        place.with(&format!("jwt_user_scope_key_request {source};"))
+        // Room for tokens to be remembered until well after their key is withdrawn.
+        place.with(&format!("jwt_user_scope_key_request {source}; jwt_user_scope_cache max=2000;"))
     }
 
     /// Whether an answer may have to wait for the server of the keys.

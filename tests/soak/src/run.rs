@@ -46,8 +46,8 @@ pub struct Report {
     pub interrupted: bool,
 }
 
-/// The part of a run that has reloads and deaths.
-const STORM: f64 = 0.7;
+/// The part of a run that has reloads and deaths. In the other, workers live long enough to remember much.
+const STORM: f64 = 0.5;
 
 pub async fn run(options: Options) -> Report {
     let prefix = tempfile::Builder::new().prefix("soak").tempdir().expect("a temporary directory");
