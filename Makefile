@@ -90,6 +90,7 @@ bench-tools: build
 	@scripts/need bench
 	@bench/install
 	$(CARGO) build $(LOCKED) --release --manifest-path bench/Cargo.toml --target-dir target
+
 SOAK := $(CARGO) run $(LOCKED) --quiet --release --manifest-path tests/soak/Cargo.toml --target-dir target --
 
 soak: build ## Check millions of requests amid reloads, killed workers and lost keys (REQUESTS=2000000 SECONDS= SEED=)
