@@ -138,8 +138,7 @@ impl Place {
 
     fn fetching(name: &'static str, weight: u32, set: Set, source: &str) -> Place {
         let place = Place { set: Some(set), ..Place::new(name, weight) };
-        // Room for tokens to be remembered until well after their key is withdrawn.
-        place.with(&format!("jwt_user_scope_key_request {source}; jwt_user_scope_cache max=2000;"))
+        place.with(&format!("jwt_user_scope_key_request {source};"))
     }
 
     /// Whether an answer may have to wait for the server of the keys.
@@ -224,12 +223,15 @@ fn sets() -> Vec<Place> {
             slots: vec![tied(hs256(1), ISSUER), tied(es256(1), OTHER_ISSUER)],
             ..Place::fetching("set-mixed", 4, Set::Stable, "/_stable valid=1s stale=1h").with(&mixed)
         },
-        Place::fetching("rotating", 8, Set::Rotating, "/_rotating valid=1s stale=1h"),
+        // Room of their own for tokens, so that those are remembered until well after their key is withdrawn; and little
+        // enough to be full soon.
+        Place::fetching("rotating", 8, Set::Rotating, "/_rotating valid=1s stale=1h")
+            .with("jwt_user_scope_cache max=500;"),
         Place {
             path: PathRule::Any,
             ..Place::fetching("rotating-any", 2, Set::Rotating, "/_rotating valid=1s stale=1h")
         },
-        Place::fetching("early", 5, Set::Early, "/_early valid=1h stale=2h"),
+        Place::fetching("early", 5, Set::Early, "/_early valid=1h stale=2h").with("jwt_user_scope_cache max=100;"),
         Place::fetching("stale", 5, Set::Stale, "/_stale valid=1s stale=6s"),
     ]
 }
