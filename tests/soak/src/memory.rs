@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use crate::nginx::Control;
 
-/// KiB that the median of a phase's last third may be above that of its second third, the first quarter of the phase
-/// being left out. A run of two million requests has some fifty reloads between the two, so that a page lost at each would
-/// show.
+/// KiB that the median of a phase's last quarter may be above that of its third; before that, remembered tokens fill their
+/// room. A run of two million requests has some forty reloads between the two, so that a page lost at each would show.
 pub const MASTER_LIMIT: i64 = 128;
 
-/// The same for the worker that has most. Remembered tokens come and go.
-pub const WORKER_LIMIT: i64 = 512;
+/// The same for the worker that has most, whose remembered tokens are of many sizes. A hundred bytes lost with each request
+/// would be ten times as much.
+pub const WORKER_LIMIT: i64 = 1024;
 
 /// Samples of a phase without which nothing can be said of it.
 const ENOUGH: usize = 40;
@@ -70,7 +70,7 @@ impl Memory {
         self.samples.lock().expect("no panic").iter().map(|sample| sample.workers).max().unwrap_or(0)
     }
 
-    /// How a number went in a phase, its first quarter left out; `None` when there are too few samples.
+    /// How a number went in the second half of a phase; `None` when there are too few samples.
     pub fn trend(&self, phase: Phase, number: impl Fn(&Sample) -> u64) -> Option<Trend> {
         let samples = self.samples.lock().expect("no panic");
         trend(&samples.iter().filter(|sample| sample.phase == phase).map(number).collect::<Vec<_>>())
@@ -81,10 +81,8 @@ fn trend(numbers: &[u64]) -> Option<Trend> {
     if numbers.len() < ENOUGH {
         return None;
     }
-    let warm = &numbers[numbers.len() / 4..];
-    let third = warm.len() / 3;
-    let highest = numbers.iter().copied().max()?;
-    Some(Trend { early: median(&warm[..third]), late: median(&warm[warm.len() - third..]), highest })
+    let (early, late) = numbers[numbers.len() / 2..].split_at(numbers.len() / 4);
+    Some(Trend { early: median(early), late: median(late), highest: numbers.iter().copied().max()? })
 }
 
 fn median(numbers: &[u64]) -> u64 {
@@ -115,7 +113,7 @@ mod tests {
     fn tells_flat_from_growing() {
         let flat: Vec<u64> = (0..200).map(|i| 9_000 + i * 37 % 300).collect();
         assert!(trend(&flat).unwrap().growth() <= MASTER_LIMIT);
-        let growing: Vec<u64> = (0..200).map(|i| 9_000 + i * 20).collect();
+        let growing: Vec<u64> = (0..200).map(|i| 9_000 + i * 40).collect();
         assert!(trend(&growing).unwrap().growth() > WORKER_LIMIT);
         let filled_at_first: Vec<u64> = (0..200).map(|i| 9_000 + 400 * i.min(20)).collect();
         assert_eq!(trend(&filled_at_first).unwrap().growth(), 0);
