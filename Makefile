@@ -171,5 +171,9 @@ coverage: ## Count what the core's tests reach of it; what they do not must be l
 	$(CARGO) llvm-cov $(LOCKED) -p authz --json --output-path target/coverage/authz.json
 	@python3 authz/tests/coverage.py target/coverage/authz.json
 
+mutants: ## Break the core in every place, and expect a test to notice (an hour or two; FILES='path.rs scope.rs' for some)
+	@scripts/need build mutants
+	@scripts/mutants $(FILES)
+
 clean: ## Remove everything that was built
 	$(CARGO) clean
