@@ -215,6 +215,25 @@ fn sweeps_once_a_minute() {
 }
 
 #[test]
+fn forgets_all_when_it_is_told_to() {
+    let cache = cache(10);
+    let keys = secret_keys();
+    let remembering = policy(&keys, "uid", Rules::default(), &cache);
+    let tokens: Vec<_> = (0..3).map(|uid| claims(json!({ "uid": uid, "exp": 100 }))).collect();
+    for round in 1..3 {
+        for token in &tokens {
+            assert_eq!(ask(&remembering, token, &[], 50), Ok(Granted::Ok), "round {round}");
+        }
+        assert_eq!(cache.len(), 3);
+        remembering.forget_tokens();
+        assert_eq!(cache.len(), 0);
+    }
+    let without = Policy::new(Scope::Any, ClaimName::parse(b"uid").unwrap(), keys, Rules::default()).unwrap();
+    without.forget_tokens();
+    assert_eq!(ask(&without, &tokens[0], &[], 50), Ok(Granted::Ok));
+}
+
+#[test]
 fn says_nothing_of_tokens() {
     let cache = cache(10);
     let policy = policy(&secret_keys(), "iss", Rules::default(), &cache);
