@@ -127,10 +127,18 @@ mod tests {
 
     #[test]
     fn strips_the_implied_media_type() {
-        for (typ, rest) in
-            [("JWT", "JWT"), ("application/jwt", "jwt"), ("Application/at+JWT", "at+JWT"), ("text/jwt", "text/jwt")]
-        {
-            assert_eq!(media_type(typ), rest);
+        let rows = [
+            ("JWT", "JWT"),
+            ("application/jwt", "jwt"),
+            ("Application/at+JWT", "at+JWT"),
+            ("text/jwt", "text/jwt"),
+            // As long as the prefix.
+            ("better-auth.JWT", "better-auth.JWT"),
+            ("application-JWT", "application-JWT"),
+            ("application/", ""),
+        ];
+        for (typ, rest) in rows {
+            assert_eq!(media_type(typ), rest, "{typ}");
         }
     }
 }
