@@ -47,9 +47,9 @@ demo: ## Build, start Better Auth, FastAPI and nginx, show real requests and the
 	@$(MAKE) --no-print-directory build
 	@NGINX_MODULE=$(MODULE) examples/better-auth-fastapi/demo
 
-test: ## Run every test: unit, e2e, example, tools, kubernetes and soak-quick
+test: ## Run every test: unit, e2e, example, agreement, tools, kubernetes and soak-quick
 	@scripts/need build test
-	@$(MAKE) --no-print-directory unit e2e example tools kubernetes soak-quick
+	@$(MAKE) --no-print-directory unit e2e example agreement tools kubernetes soak-quick
 
 unit: ## Test the core and the command-line program, without nginx
 	@scripts/need build
@@ -72,6 +72,10 @@ memcheck: build ## Run the end-to-end tests on an nginx under valgrind
 example: build ## Test the example: Better Auth, FastAPI and the dependency that the module replaces
 	@scripts/need test
 	NGINX_MODULE=$(MODULE) examples/better-auth-fastapi/test
+
+agreement: build ## Compare the decisions on 3000 tokens with those of PyJWT and jose
+	@scripts/need test
+	NGINX_MODULE=$(MODULE) TOKENS=3000 scripts/differential
 
 tools: build ## Test the scripts that build and install
 	@scripts/test
@@ -102,6 +106,7 @@ soak-quick: build ## Test the soak itself, and run it for some seconds
 
 soak-proof: build ## Show that the soak finds what it looks for: configurations with one fault each
 	NGINX_MODULE=$(MODULE) SEED=$(SEED) $(SOAK) prove
+
 matrix: ## Run the end-to-end tests on every nginx: 1.22 to 1.30, packaged and built (ONLY=1.28 for some; needs root)
 	@scripts/need build matrix
 	@scripts/matrix $(ONLY)
@@ -130,6 +135,10 @@ reproducible: deb ## Build the package again elsewhere: module and package must 
 
 release: deb ## Gather a release in dist: source, package, module, licences, bill of materials, sums
 	@scripts/release
+
+differential: build ## Compare the decisions on TOKENS=60000 of SEED=1 with those of PyJWT and jose
+	@scripts/need test
+	NGINX_MODULE=$(MODULE) scripts/differential
 
 build: headers ## Build the module for the nginx on this machine, into target/release
 	@scripts/fits headers
