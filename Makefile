@@ -11,7 +11,7 @@ PACKAGE := ngx_http_jwt_user_scope_module
 CARGO := cargo
 LOCKED := --locked
 # Programs with a workspace and a Cargo.lock of their own, beside the module's.
-APART := bench tests/soak
+APART := bench tests/soak authz/fuzz
 
 # rustup's default place, where Debian keeps servers, and where scripts/need puts tools: none is in everyone's PATH.
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/sbin:/usr/sbin:$(CURDIR)/target/tools/bin
@@ -136,6 +136,10 @@ reproducible: deb ## Build the package again elsewhere: module and package must 
 release: deb ## Gather a release in dist: source, package, module, licences, bill of materials, sums
 	@scripts/release
 
+fuzz: ## Fuzz the core, each target for SECONDS=60, with SEED=1
+	@scripts/need fuzz
+	@scripts/fuzz run $(or $(SECONDS),60)
+
 differential: build ## Compare the decisions on TOKENS=60000 of SEED=1 with those of PyJWT and jose
 	@scripts/need test
 	NGINX_MODULE=$(MODULE) scripts/differential
@@ -160,6 +164,7 @@ install: ## Install the built module where nginx's packages put modules (honours
 check: headers ## Check formatting, clippy, documentation, scripts, dependencies, unsafe code; a warning is an error
 	@scripts/need check
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path authz/fuzz/Cargo.toml --check
 	$(CARGO) clippy $(LOCKED) --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc $(LOCKED) --workspace --no-deps --document-private-items
 	for each in $(APART); do \

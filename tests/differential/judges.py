@@ -82,6 +82,7 @@ class Nginx:
                 return Connection(self.socket).close()
             except OSError:
                 time.sleep(0.05)
+        self.process.kill()
         raise RuntimeError(f"nginx did not start:\n{self.errors()}")
 
     def errors(self) -> str:

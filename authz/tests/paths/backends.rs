@@ -122,6 +122,27 @@ pub const BACKENDS: &[Backend] = &[
     backend("nginx", |target| nginx::user_id(&nginx::uri(target)?).map(<[u8]>::to_vec)),
 ];
 
+/// Names at whose ends the file systems and tokenisers of some servers ignore something: they cannot tell `A.` from
+/// `A`, whatever the path around it. Only a rule on user names could.
+pub fn has_loose_ends(user: &[u8]) -> bool {
+    user.ends_with(b".") || user.trim_ascii().len() < user.len()
+}
+
+/// What was admitted for a user is that user's to every backend, or nobody's.
+pub fn assert_read_as(user: &[u8], forwarded: &[u8], raw: &[u8]) {
+    for backend in BACKENDS {
+        let read = (backend.read)(forwarded);
+        assert!(
+            read.as_deref().is_none_or(|read| read == user),
+            "{} was admitted for {} and read as {} by {}",
+            raw.escape_ascii(),
+            user.escape_ascii(),
+            read.unwrap_or_default().escape_ascii(),
+            backend.name
+        );
+    }
+}
+
 /// Routes on the raw path, without case, and decodes the parameter. Where `#` or white space is in the target, Node's
 /// `url.parse` takes over, and that turns backslashes.
 fn express(target: &[u8]) -> Option<Vec<u8>> {

@@ -10,7 +10,7 @@ mod habits;
 mod nginx;
 
 use authz::{Guard, Path};
-use backends::BACKENDS;
+use backends::{BACKENDS, assert_read_as, has_loose_ends};
 use generate::Random;
 
 fn setting(name: &str, default: u64) -> u64 {
@@ -26,27 +26,6 @@ fn guard() -> Guard {
     let mut guard = Guard::new();
     guard.add(b"/api/users/:user_id").unwrap();
     guard
-}
-
-/// Names at whose ends the file systems and tokenisers of some servers ignore something: they cannot tell `A.` from
-/// `A`, whatever the path around it. Only a rule on user names could.
-fn has_loose_ends(user: &[u8]) -> bool {
-    user.ends_with(b".") || user.trim_ascii().len() < user.len()
-}
-
-/// What was admitted for a user is that user's to every backend, or nobody's.
-fn assert_read_as(user: &[u8], forwarded: &[u8], raw: &[u8]) {
-    for backend in BACKENDS {
-        let read = (backend.read)(forwarded);
-        assert!(
-            read.as_deref().is_none_or(|read| read == user),
-            "{} was admitted for {} and read as {} by {}",
-            raw.escape_ascii(),
-            user.escape_ascii(),
-            read.unwrap_or_default().escape_ascii(),
-            backend.name
-        );
-    }
 }
 
 #[test]

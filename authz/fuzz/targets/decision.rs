@@ -1,0 +1,11 @@
+//! The whole decision.
+
+#![no_main]
+
+use fuzz::{check, mutate, properties::decision};
+use libfuzzer_sys::{fuzz_mutator, fuzz_target};
+
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    mutate::decision(data, size, max_size, seed)
+});
+fuzz_target!(|input: &[u8]| check(decision::check, input));

@@ -1,0 +1,11 @@
+//! A token as it is sent.
+
+#![no_main]
+
+use fuzz::{check, mutate, properties::token};
+use libfuzzer_sys::{fuzz_mutator, fuzz_target};
+
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    mutate::tokens(data, size, max_size, seed)
+});
+fuzz_target!(|input: &[u8]| check(token::check, input));
