@@ -100,8 +100,11 @@ impl Chaos {
 
     async fn kill_now_and_then(self: Arc<Self>) {
         let mut random = self.random(1);
+        // Soon at first, for short runs.
+        let mut pause = 1_500;
         loop {
-            sleep(Duration::from_millis(random.u64(2_000..7_000))).await;
+            sleep(Duration::from_millis(pause)).await;
+            pause = random.u64(2_000..7_000);
             if self.is_over() {
                 return;
             }

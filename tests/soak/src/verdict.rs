@@ -78,8 +78,9 @@ pub fn judge(report: &Report) -> Vec<String> {
     fault(tally.wrongs() > 0, format!("{} wrong", tally.wrongs()));
     fault(count(&tally.cut) * 100 > checked * CUT_LIMIT, format!("{} connections were cut", count(&tally.cut)));
     fault(!report.stopped_gracefully, "nginx did not stop within 20 s".into());
+    // A worker may have ended by itself just before it was killed.
     fault(
-        count(&seen.killed) != killed,
+        count(&seen.killed) > killed,
         format!("{} workers died by signal 9, {killed} were killed", count(&seen.killed)),
     );
     fault(reloads > 10 && count(&seen.reloads) * 2 < reloads, "nginx has not kept up with its reloads".into());
