@@ -138,7 +138,9 @@ impl Drop for Nginx {
         let bad: Vec<&str> = log.lines().filter(is_bad).collect();
         assert!(bad.is_empty(), "nginx was not well: {bad:#?}");
         assert!(graceful, "nginx did not stop within 10 s of SIGQUIT");
-        self.explained.check(&self.setup);
+        if !self.setup.has_faults {
+            self.explained.check(&self.setup);
+        }
     }
 }
 

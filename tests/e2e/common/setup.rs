@@ -11,6 +11,8 @@ use tempfile::TempDir;
 pub struct Setup {
     pub(super) prefix: TempDir,
     pub(super) has_master: bool,
+    /// Faults are forced, of which the explaining program knows nothing.
+    pub(super) has_faults: bool,
     pub(super) environment: BTreeMap<String, String>,
     log_level: &'static str,
     workers: usize,
@@ -33,6 +35,7 @@ impl Setup {
             prefix: tempfile::Builder::new().prefix("jus").tempdir().expect("a temporary directory"),
             environment: BTreeMap::from([("BETTER_AUTH_SECRET".into(), SECRET.into())]),
             has_master: true,
+            has_faults: false,
             log_level: "info",
             workers: 1,
             module: None,
@@ -74,6 +77,7 @@ impl Setup {
     /// Another module than the one under test.
     pub fn module(mut self, module: &Path) -> Setup {
         self.module = Some(module.into());
+        self.has_faults = true;
         self
     }
 

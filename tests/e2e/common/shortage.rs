@@ -15,7 +15,8 @@ pub struct Shortage {
 
 impl Setup {
     /// Prepares an nginx whose allocations can be made to fail.
-    pub fn with_shortage(self) -> (Setup, Shortage) {
+    pub fn with_shortage(mut self) -> (Setup, Shortage) {
+        self.has_faults = true;
         let path = self.path("no-memory");
         std::fs::write(&path, [0; 20]).expect("a file in the prefix");
         let control = OpenOptions::new().read(true).write(true).open(&path).expect("the file");
