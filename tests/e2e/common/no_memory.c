@@ -15,7 +15,7 @@ struct control {
     uint32_t last;   /* the last one that fails */
     uint32_t seen;   /* allocations so far */
     uint32_t failed; /* how many have failed */
-    uint32_t module; /* only those of the module are counted */
+    uint32_t whose;  /* which are counted: 0 all, 1 those of the module, 2 all since its first one */
 };
 
 static struct control none, *control = &none;
@@ -38,10 +38,13 @@ __attribute__((constructor)) static void map_control(void) {
 
 /* nginx is the program, which has no name behind its path that a library would have. */
 static int is_ours(void *caller) {
+    static int loaded;
     Dl_info found;
     if (!dladdr(caller, &found) || !found.dli_fname)
         return 0;
-    return strstr(found.dli_fname, "jwt_user_scope") || (!control->module && !strstr(found.dli_fname, ".so"));
+    int module = strstr(found.dli_fname, "jwt_user_scope") != NULL;
+    loaded |= module;
+    return module || ((control->whose == 0 || (control->whose == 2 && loaded)) && !strstr(found.dli_fname, ".so"));
 }
 
 static int fails(void *caller) {
