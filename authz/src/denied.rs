@@ -67,6 +67,32 @@ pub enum Denied {
     Internal,
 }
 
+/// Every result word of a decision, the commonest first.
+pub const WORDS: [&str; 22] = [
+    "ok",
+    "missing_token",
+    "expired",
+    "user_mismatch",
+    "bad_signature",
+    "bypassed",
+    "preflight",
+    "malformed_token",
+    "unsupported_algorithm",
+    "unknown_key",
+    "keys_unavailable",
+    "not_yet_valid",
+    "lifetime_exceeded",
+    "bad_issuer",
+    "bad_audience",
+    "bad_type",
+    "bad_claim",
+    "empty_scope",
+    "requirement_failed",
+    "uncovered_path",
+    "ambiguous_path",
+    "internal_error",
+];
+
 /// The `WWW-Authenticate` challenge of a refusal (RFC 6750 section 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Challenge {

@@ -1,6 +1,8 @@
 //! One key, bound to one algorithm when it is configured or fetched.
 
+use std::cell::Cell;
 use std::fmt;
+use std::num::NonZero;
 use std::rc::Rc;
 
 use aws_lc_rs::signature::ParsedPublicKey;
@@ -26,6 +28,53 @@ pub(crate) struct Key {
     pub kid: Option<Box<str>>,
     pub issuer: Option<Rc<str>>,
     pub verifier: Verifier,
+    pub origin: Origin,
+}
+
+/// Where a key comes from, and by which number its owner knows it.
+#[derive(Default)]
+pub(crate) struct Origin {
+    /// The place in the configuration that names it, counted from 0.
+    pub place: Cell<usize>,
+    /// Which one of several at that place it is.
+    pub part: Cell<Option<u64>>,
+    pub note: Cell<Option<NonZero<u32>>>,
+}
+
+/// What may be told of a key: nothing of the key itself.
+#[derive(Clone, Copy)]
+pub struct KeyView<'k>(&'k Key);
+
+impl<'k> KeyView<'k> {
+    pub(crate) fn of(key: &'k Rc<Key>) -> Self {
+        Self(key)
+    }
+
+    /// The algorithm that it is bound to.
+    pub fn algorithm(self) -> &'static str {
+        self.0.algorithm.name()
+    }
+
+    /// Its `kid`.
+    pub fn kid(self) -> Option<&'k str> {
+        self.0.kid.as_deref()
+    }
+
+    /// Which of the secrets and files it comes from, in the order in which they were added, from 0.
+    pub fn place(self) -> usize {
+        self.0.origin.place.get()
+    }
+
+    /// Which one of several at that place it is: the version of a secret, or the number of a key without `kid` in its file,
+    /// from 1.
+    pub fn part(self) -> Option<u64> {
+        self.0.origin.part.get()
+    }
+
+    /// The number that the caller knows it by, which [`crate::Trace`] shows.
+    pub fn set_note(self, note: NonZero<u32>) {
+        self.0.origin.note.set(Some(note));
+    }
 }
 
 /// What checks a signature.
@@ -49,7 +98,7 @@ impl Key {
 /// Nothing of the key itself.
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Self { algorithm, kid, issuer, verifier: _ } = self;
+        let Self { algorithm, kid, issuer, verifier: _, origin: _ } = self;
         f.debug_struct("Key").field("algorithm", algorithm).field("kid", kid).field("issuer", issuer).finish()
     }
 }

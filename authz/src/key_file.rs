@@ -64,12 +64,17 @@ pub(crate) fn read(
         return Err(KeyFileError::TooLarge);
     }
     let (members, may_skip) = members(content)?;
+    let several = members.len() > 1;
     let mut keys = Vec::new();
-    for (number, member) in (1..).zip(members) {
+    for (number, member) in (1_u64..).zip(members) {
         match member.and_then(|key| key.bind(allowed, label)) {
-            Ok(bound) => keys.extend(bound),
+            Ok(bound) => {
+                let without_kid = bound.iter().filter(|key| several && key.kid.is_none());
+                without_kid.for_each(|key| key.origin.part.set(Some(number)));
+                keys.extend(bound);
+            }
             Err(error) if may_skip && error.is_skipped() => {}
-            Err(error) => return Err(KeyFileError::Key(number, error)),
+            Err(error) => return Err(KeyFileError::Key(number as usize, error)),
         }
     }
     if keys.is_empty() { Err(KeyFileError::NoUsableKey) } else { Ok(keys) }

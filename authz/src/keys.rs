@@ -6,7 +6,7 @@ use crate::Denied;
 use crate::algorithm::{Algorithm, Algorithms};
 use crate::header::{Header, KnownHeaders};
 use crate::jwk::{self, KeySetError};
-use crate::key::{Key, KeyLabel, MAX_TRIED};
+use crate::key::{Key, KeyLabel, KeyView, MAX_TRIED};
 use crate::key_file::{self, KeyFileError};
 use crate::secret::{self, SecretError, SecretForm};
 
@@ -14,6 +14,8 @@ use crate::secret::{self, SecretError, SecretForm};
 #[derive(Debug, Default)]
 pub struct Keys {
     keys: Vec<Rc<Key>>,
+    /// Secrets and files that keys were added of.
+    places: usize,
     allowed: Option<Algorithms>,
     key_sets: usize,
     known_headers: KnownHeaders,
@@ -60,12 +62,19 @@ impl Keys {
         self.keys.is_empty() && self.key_sets == 0
     }
 
+    /// The keys of the configuration.
+    pub fn iter(&self) -> impl Iterator<Item = KeyView<'_>> {
+        self.keys.iter().map(KeyView::of)
+    }
+
     /// Headers of tokens that these keys have verified.
     pub(crate) fn known_headers(&self) -> &KnownHeaders {
         &self.known_headers
     }
 
     fn add(&mut self, keys: Vec<Rc<Key>>) -> Result<(), TooMany> {
+        keys.iter().for_each(|key| key.origin.place.set(self.places));
+        self.places += 1;
         self.keys.extend(keys);
         let without_kid =
             |key: &Key| self.keys.iter().filter(|one| one.kid.is_none() && one.algorithm == key.algorithm).count();
@@ -92,6 +101,11 @@ impl KeySet {
         let label = KeyLabel { kid: None, issuer: issuer.map(Into::into) };
         let keys = jwk::set(text)?.into_iter().filter_map(|key| key.and_then(|key| key.bind(allowed, &label)).ok());
         Ok(Self { keys: keys.flatten().collect() })
+    }
+
+    /// Its keys.
+    pub fn iter(&self) -> impl Iterator<Item = KeyView<'_>> {
+        self.keys.iter().map(KeyView::of)
     }
 
     /// Whether no key in it can be used.

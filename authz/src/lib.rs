@@ -4,6 +4,7 @@
 //! a [`Decision`]. No clock, logger or allocator of the caller is seen here, and nothing of nginx.
 
 use std::cell::RefCell;
+use std::num::NonZero;
 use std::ptr;
 use std::rc::Rc;
 
@@ -42,12 +43,12 @@ mod verify;
 pub use algorithm::{AlgorithmError, Algorithms};
 pub use cache::Cache;
 pub use cover::{Awaited, Comparison, Cover};
-pub use denied::{Challenge, Denied, Detail};
+pub use denied::{Challenge, Denied, Detail, WORDS};
 pub use encoding::Encoding;
 pub use guard::{Guard, Readings};
 pub use json::{Object, Value};
 pub use jwk::{KeySetError, MAX_SET_BYTES, MAX_SET_KEYS};
-pub use key::{KeyLabel, MAX_TRIED};
+pub use key::{KeyLabel, KeyView, MAX_TRIED};
 pub use key_file::KeyFileError;
 pub use keys::{KeySet, Keys};
 pub use location::{demands_slash, is_unanchored, stops_at_line_end, takes_part_of_segment};
@@ -184,6 +185,12 @@ impl Decision {
         }
     }
 
+    /// The place of that word in [`WORDS`].
+    pub fn word_index(&self) -> usize {
+        let word = self.word();
+        WORDS.iter().position(|one| *one == word).unwrap_or(WORDS.len() - 1)
+    }
+
     /// The verified user; of an array claim, the member that matched.
     pub fn user(&self) -> Option<&str> {
         self.identity.as_deref()?.user(self.matched)
@@ -200,6 +207,23 @@ pub enum Examined {
     Preflight,
 }
 
+/// What was done to examine a request, for whoever counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Trace {
+    /// The signature of the token held.
+    pub signed: bool,
+    /// It was known to hold, and not checked again.
+    pub remembered: bool,
+    /// The note of the key that it is of, if one was set; see [`KeyView::set_note`].
+    pub note: Option<NonZero<u32>>,
+}
+
+impl Trace {
+    fn held(&mut self, token: &Verified, remembered: bool) {
+        *self = Self { signed: true, remembered, note: token.key().origin.note.get() };
+    }
+}
+
 /// Decides on a request. `now` is in seconds since the epoch.
 pub fn decide(policy: &Policy, input: Input, now: u64, conditions: &mut impl Conditions) -> Decision {
     conclude(policy, examine(policy, input, now), input.user, conditions)
@@ -210,6 +234,14 @@ pub fn decide(policy: &Policy, input: Input, now: u64, conditions: &mut impl Con
 /// # Errors
 /// The refusal.
 pub fn examine(policy: &Policy, input: Input, now: u64) -> Result<Examined, Denied> {
+    examine_traced(policy, input, now, &mut Trace::default())
+}
+
+/// The same, telling what was done; for a refusal too.
+///
+/// # Errors
+/// The refusal.
+pub fn examine_traced(policy: &Policy, input: Input, now: u64, trace: &mut Trace) -> Result<Examined, Denied> {
     fault!("examine" in input.path.raw);
     if policy.refuses_path(input.path) {
         return Err(Denied::AmbiguousPath);
@@ -217,7 +249,7 @@ pub fn examine(policy: &Policy, input: Input, now: u64) -> Result<Examined, Deni
     if policy.rules.preflight && input.preflight {
         return Ok(Examined::Preflight);
     }
-    authenticate(policy, &input, now).map(Examined::Identity)
+    authenticate(policy, &input, now, trace).map(Examined::Identity)
 }
 
 /// The second part of [`decide`]: the user and the conditions.
@@ -259,15 +291,16 @@ fn at_hand<'k>(policy: &'k Policy, input: &Input<'k>) -> KeysAtHand<'k> {
 }
 
 /// Who the token names: the rules that answer 401, in the order of the contract.
-fn authenticate(policy: &Policy, input: &Input, now: u64) -> Result<Rc<Identity>, Denied> {
+fn authenticate(policy: &Policy, input: &Input, now: u64, trace: &mut Trace) -> Result<Rc<Identity>, Denied> {
     let token = input.token.ok_or(Denied::MissingToken)?;
     if input.second_token.is_some_and(|second| second != token) {
         return Err(Denied::TwoTokens);
     }
-    let Some(cache) = &policy.cache else { return identify(policy, input, token, now) };
+    let Some(cache) = &policy.cache else { return identify(policy, input, token, now, trace) };
     let sought = cache.sought(token, &policy.keys, &policy.claim);
     match cache.find(sought, at_hand(policy, input)) {
         Some(identity) => {
+            trace.held(&identity.token, true);
             let checked = claims::check(&policy.rules, &identity.token, now);
             if checked == Err(Denied::Expired) {
                 cache.forget(sought);
@@ -275,7 +308,7 @@ fn authenticate(policy: &Policy, input: &Input, now: u64) -> Result<Rc<Identity>
             checked.map(|()| identity)
         }
         None => {
-            let identity = identify(policy, input, token, now)?;
+            let identity = identify(policy, input, token, now, trace)?;
             cache.keep(sought, &identity, now);
             Ok(identity)
         }
@@ -283,8 +316,9 @@ fn authenticate(policy: &Policy, input: &Input, now: u64) -> Result<Rc<Identity>
 }
 
 /// Who a token names that has not been seen before.
-fn identify(policy: &Policy, input: &Input, token: &[u8], now: u64) -> Result<Rc<Identity>, Denied> {
+fn identify(policy: &Policy, input: &Input, token: &[u8], now: u64, trace: &mut Trace) -> Result<Rc<Identity>, Denied> {
     let token = verify::verify(at_hand(policy, input), token)?;
+    trace.held(&token, false);
     fault!("claims" in token.claims().text().as_bytes());
     claims::check(&policy.rules, &token, now)?;
     let user = User::of(token.claims(), &policy.claim)?;

@@ -8,7 +8,7 @@ use aws_lc_rs::signature::{
 };
 
 use crate::algorithm::{self, Algorithm, Algorithms};
-use crate::key::{Key, KeyLabel, Verifier};
+use crate::key::{Key, KeyLabel, Origin, Verifier};
 
 /// Bits of an RSA modulus: fewer are too weak (RFC 7518 section 3.3), more are not verified by the backend.
 const RSA_BITS: std::ops::RangeInclusive<u32> = 2048..=8192;
@@ -134,7 +134,8 @@ impl PublicKey {
         };
         let bind = |algorithm| {
             let verifier = Verifier::Public(self.material.verifier(algorithm)?);
-            Ok(Rc::new(Key { algorithm, kid: kid.clone(), issuer: label.issuer.clone(), verifier }))
+            let (kid, issuer) = (kid.clone(), label.issuer.clone());
+            Ok(Rc::new(Key { algorithm, kid, issuer, verifier, origin: Origin::default() }))
         };
         algorithms.into_iter().map(bind).collect()
     }

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::algorithm::{self, Algorithm, Algorithms};
 use crate::encoding::Encoding;
-use crate::key::{Key, KeyLabel, MAX_TRIED, Verifier};
+use crate::key::{Key, KeyLabel, MAX_TRIED, Origin, Verifier};
 
 /// Better Auth signs with this text when no secret is set in development: it is public.
 const BETTER_AUTH_DEVELOPMENT_SECRET: &[u8] = b"better-auth-secret-12345678901234567890";
@@ -97,12 +97,14 @@ pub(crate) fn keys(
         return Err(SecretError::NotAllowed);
     }
     let mut keys = Vec::new();
-    for written in versions(secret, form.versioned)? {
+    for (number, written) in numbers(secret, form.versioned).zip(versions(secret, form.versioned)?) {
         check_text(written)?;
         let secret = form.encoding.decode(written).ok_or(SecretError::NotEncoded(form.encoding))?;
         check_text(&secret)?;
         for &algorithm in &algorithms {
-            keys.push(Rc::new(key(&secret, algorithm, label)?));
+            let key = key(&secret, algorithm, label)?;
+            key.origin.part.set(number);
+            keys.push(Rc::new(key));
         }
     }
     Ok(keys)
@@ -138,6 +140,12 @@ fn versions(secret: &[u8], versioned: bool) -> Result<Vec<&[u8]>, SecretError> {
     Ok(secrets)
 }
 
+/// The numbers of the versions; none of a secret that is one.
+fn numbers(secret: &[u8], versioned: bool) -> impl Iterator<Item = Option<u64>> {
+    let entries = secret.split(move |&b| versioned && b == b',');
+    entries.map(move |entry| entry.trim_ascii().split(|&b| b == b':').next().filter(|_| versioned).and_then(number))
+}
+
 fn number(digits: &[u8]) -> Option<u64> {
     let digits = std::str::from_utf8(digits).ok()?;
     digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())?
@@ -167,7 +175,8 @@ fn key(secret: &[u8], algorithm: Algorithm, label: &KeyLabel) -> Result<Key, Sec
     }
     let hmac = (aws_lc::DEFAULT_PROVIDER.verifier_factory)(&name, &DecodingKey::from_secret(secret))
         .map_err(|_| SecretError::Unusable)?;
-    Ok(Key { algorithm, kid: label.kid.clone(), issuer: label.issuer.clone(), verifier: Verifier::Hmac(hmac) })
+    let (kid, issuer) = (label.kid.clone(), label.issuer.clone());
+    Ok(Key { algorithm, kid, issuer, verifier: Verifier::Hmac(hmac), origin: Origin::default() })
 }
 
 /// The secret in a file's content: what editors and `echo` put behind it, one line end, is not part of it.
