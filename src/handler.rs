@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use authz::{
-    Conditions, Decision, Denied, Examined, Granted, Identity, Input, KeySet, bearer, conclude, examine, may_lack_key,
+    Conditions, Decision, Denied, Examined, Granted, Identity, Input, KeySet, Trace, bearer, conclude, examine_traced,
+    may_lack_key,
 };
 use nginx_sys::{NGX_DECLINED, NGX_OK, ngx_int_t};
 
@@ -12,7 +13,7 @@ use crate::conf::{Active, Expected, LocConf, Value};
 use crate::ffi::{Request, now};
 use crate::keyset::Lack;
 use crate::state::{Key, State};
-use crate::{INTERNAL_ERROR, keyset, log, response, variables};
+use crate::{INTERNAL_ERROR, keyset, log, response, status, variables};
 
 const OK: ngx_int_t = NGX_OK as ngx_int_t;
 pub const DECLINED: ngx_int_t = NGX_DECLINED as ngx_int_t;
@@ -47,7 +48,7 @@ pub fn access(r: Request) -> ngx_int_t {
         .deciding(|| {
             let input = gather(r, active, state, &key_sets)?;
             let examined = state.take_examined(|| Key::new(active, &input, now()));
-            let examined = examined.unwrap_or_else(|| examine_in(active, input));
+            let examined = examined.unwrap_or_else(|| examine_in(r, active, input));
             let decision = conclude(&active.policy, examined, input.user, &mut Values { r, active, state });
             let lack = lack(active, input, &decision);
             Some((decision, lack))
@@ -74,8 +75,10 @@ fn lack(active: &Active, input: Input, decision: &Decision) -> Option<Lack> {
     }
 }
 
-fn examine_in(active: &Active, input: Input) -> Result<Examined, Denied> {
-    let examined = examine(&active.policy, input, now());
+fn examine_in(r: Request, active: &Active, input: Input) -> Result<Examined, Denied> {
+    let mut trace = Trace::default();
+    let examined = examine_traced(&active.policy, input, now(), &mut trace);
+    status::count_examination(r, trace, examined.is_ok());
     // A token that is remembered would stay on the reserve.
     if alloc::is_short() {
         active.policy.forget_tokens();
@@ -90,7 +93,7 @@ pub fn decide_early(r: Request, active: &Active, state: &State) {
     let decision = state.deciding(|| {
         let input = gather(r, active, state, &key_sets)?;
         // The token is verified once; conditions may have changed since, and are evaluated anew.
-        let examined = state.examined(Key::new(active, &input, now()), || examine_in(active, input));
+        let examined = state.examined(Key::new(active, &input, now()), || examine_in(r, active, input));
         Some(conclude(&active.policy, examined, input.user, &mut Values { r, active, state }))
     });
     state.keep(decision.filter(|_| !r.has_failed()).unwrap_or(UNDECIDED));

@@ -13,6 +13,7 @@ use crate::alloc;
 use crate::conf::KeyRequest;
 use crate::ffi::{self, Fetch, MAX_TEXT, Request, Turn, Wake, Zone, now};
 use crate::state::State;
+use crate::status::{Status, place_of_request};
 
 /// Seconds between the starts of two fetches that an unknown `kid` asks for, or a set that is due. Junk in tokens must not
 /// become a load on the identity provider.
@@ -32,13 +33,19 @@ pub struct FetchedSet {
     request: Rc<KeyRequest>,
     zone: &'static Zone,
     allowed: Option<Algorithms>,
+    status: Option<&'static Status>,
     parsed: RefCell<Option<Rc<KeySet>>>,
     generation: Cell<u64>,
 }
 
 impl FetchedSet {
-    pub fn new(request: Rc<KeyRequest>, zone: &'static Zone, allowed: Option<Algorithms>) -> Self {
-        Self { request, zone, allowed, parsed: RefCell::default(), generation: Cell::new(0) }
+    pub fn new(
+        request: Rc<KeyRequest>,
+        zone: &'static Zone,
+        allowed: Option<Algorithms>,
+        status: Option<&'static Status>,
+    ) -> Self {
+        Self { request, zone, allowed, status, parsed: RefCell::default(), generation: Cell::new(0) }
     }
 
     /// The set as of now; `None` when it was never fetched, or too long ago.
@@ -48,6 +55,9 @@ impl FetchedSet {
             && let Some((generation, text)) = self.zone.load()
         {
             let set = KeySet::from_jwks(&text, self.allowed, self.request.issuer.as_deref());
+            if let (Some(status), Ok(set)) = (self.status, &set) {
+                status.count_fetched_keys(set.iter(), &place_of_request(&self.request.uri, &self.request.args));
+            }
             // It would stay on the reserve.
             if alloc::is_short() {
                 return None;
@@ -76,7 +86,9 @@ impl FetchedSet {
         let uri = String::from_utf8_lossy(&self.request.uri).into_owned();
         let fetch = Fetch::new(MAX_TEXT, move |answer| {
             kept.ended = true;
-            if let Err(problem) = answer.and_then(|text| kept.store(&text)) {
+            let stored = answer.and_then(|text| kept.store(&text));
+            kept.zone.count_fetch(stored.is_ok());
+            if let Err(problem) = stored {
                 ffi::log_to_cycle(
                     NGX_LOG_ERR,
                     format_args!("jwt_user_scope: key set \"{uri}\" was not fetched: {problem}"),

@@ -13,6 +13,7 @@ mod log;
 mod reserve;
 mod response;
 mod state;
+mod status;
 mod variables;
 
 use core::ffi::{c_char, c_void};
@@ -120,7 +121,7 @@ const CONF_ERROR: *mut c_char = ptr::without_provenance_mut(usize::MAX);
 /// The status of an answer that no rule gives: nginx's own 500 page.
 const INTERNAL_ERROR: ngx_int_t = nginx_sys::NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t;
 
-fn status(result: Result<(), Failed>) -> ngx_int_t {
+fn code(result: Result<(), Failed>) -> ngx_int_t {
     if result.is_ok() { OK } else { ERROR }
 }
 
@@ -128,7 +129,7 @@ unsafe extern "C" fn preconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
     catch_conf(ERROR, || {
         boundary::install_hook();
         // SAFETY: nginx calls with the configuration being read.
-        status(variables::add(unsafe { Conf::from_ptr(cf) }))
+        code(variables::add(unsafe { Conf::from_ptr(cf) }))
     })
 }
 
@@ -142,7 +143,7 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
             && add(uses.guards, ngx_http_phases_NGX_HTTP_PREACCESS_PHASE, guard_handler, Place::Last)
             && add(uses.checks, ngx_http_phases_NGX_HTTP_ACCESS_PHASE, access_handler, Place::Last)
             && add(uses.any(), ngx_http_phases_NGX_HTTP_LOG_PHASE, log_handler, Place::First);
-        status(if handlers { conf::check_user_id(cf) } else { Err(Failed) })
+        code(if handlers { conf::check_user_id(cf) } else { Err(Failed) })
     })
 }
 
@@ -191,7 +192,7 @@ unsafe extern "C" fn filter_postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t 
         if !uses.any() {
             return OK;
         }
-        status(if handlers { response::install_filters() } else { Err(Failed) })
+        code(if handlers { response::install_filters() } else { Err(Failed) })
     })
 }
 
@@ -227,8 +228,17 @@ unsafe extern "C" fn access_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
 
 unsafe extern "C" fn log_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx calls with a request in its log phase.
-    catch((), || variables::forget(unsafe { Request::from_ptr(r) }));
+    let r = unsafe { Request::from_ptr(r) };
+    catch((), || {
+        variables::forget(r);
+        status::count_request(r);
+    });
     OK
+}
+
+unsafe extern "C" fn status_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
+    // SAFETY: nginx calls with a request for the content of its location.
+    catch(INTERNAL_ERROR, || status::page(unsafe { Request::from_ptr(r) }))
 }
 
 unsafe extern "C" fn header_filter(r: *mut ngx_http_request_t) -> ngx_int_t {

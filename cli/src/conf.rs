@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use authz::ClaimName;
-use directives::{Arguments, DIRECTIVES, Reader, SET, claim_variable};
+use directives::{Arguments, DIRECTIVES, Reader, SET, STATUS, claim_variable};
 use pcre2::bytes::{Regex, RegexBuilder};
 
 use crate::Failure;
@@ -167,16 +167,20 @@ impl Builder {
 
     fn set(&mut self, level: &mut Level, directive: &Directive) -> Result<(), String> {
         let words = &directive.words;
-        let all = DIRECTIVES.iter().chain([&SET]);
+        let all = DIRECTIVES.iter().chain([&SET, &STATUS]);
         let known = all.copied().find(|(name, _)| name.as_bytes() == directive.name());
         let (name, arguments) = known.ok_or_else(|| format!("unknown directive \"{}\"", words[0]))?;
         let is_right = match arguments {
             Arguments::One => words.len() == 2,
             Arguments::Two => words.len() == 3,
             Arguments::Some => words.len() >= 2,
+            Arguments::Nothing => words.len() == 1,
         };
         if !is_right {
             return Err(format!("invalid number of arguments in \"{name}\" directive"));
+        }
+        if name == STATUS.0 {
+            return Ok(());
         }
         if name != SET.0 {
             return level.settings.set(&Here { builder: self, line: directive.line }, words);

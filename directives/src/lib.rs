@@ -48,9 +48,11 @@ pub enum Arguments {
     Two,
     /// One or more.
     Some,
+    /// None.
+    Nothing,
 }
 
-/// The directives, as the module registers them with nginx, but for `jwt_user_scope_set`, which belongs to no level.
+/// The directives, as the module registers them with nginx, but for the two below, which belong to no level.
 pub const DIRECTIVES: [(&str, Arguments); 22] = {
     use Arguments::{One, Some};
     [
@@ -82,6 +84,9 @@ pub const DIRECTIVES: [(&str, Arguments); 22] = {
 /// The directive for a variable of a claim, in the `http` block.
 pub const SET: (&str, Arguments) = ("jwt_user_scope_set", Arguments::Two);
 
+/// The directive that shows counters, in a `location` block. It decides nothing.
+pub const STATUS: (&str, Arguments) = ("jwt_user_scope_status", Arguments::Nothing);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,11 +99,12 @@ mod tests {
                 "NGX_CONF_TAKE1" => Arguments::One,
                 "NGX_CONF_TAKE2" => Arguments::Two,
                 "NGX_CONF_1MORE" => Arguments::Some,
+                "NGX_CONF_NOARGS" => Arguments::Nothing,
                 _ => return None,
             };
             Some((name, arguments))
         });
-        let own: Vec<_> = DIRECTIVES.into_iter().chain([SET]).collect();
+        let own: Vec<_> = DIRECTIVES.into_iter().chain([SET, STATUS]).collect();
         assert_eq!(table.collect::<Vec<_>>(), own);
     }
 }

@@ -5,15 +5,17 @@ use std::path::PathBuf;
 
 use ::directives::{Reader, Wrong, claim_variable};
 use nginx_sys::{
-    NGX_CONF_1MORE, NGX_CONF_TAKE1, NGX_CONF_TAKE2, NGX_HTTP_LMT_CONF, NGX_HTTP_LOC_CONF, NGX_HTTP_LOC_CONF_OFFSET,
-    NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF, NGX_HTTP_VAR_NOCACHEABLE, ngx_command_t, ngx_conf_t, ngx_str_t, ngx_uint_t,
+    NGX_CONF_1MORE, NGX_CONF_NOARGS, NGX_CONF_TAKE1, NGX_CONF_TAKE2, NGX_HTTP_LMT_CONF, NGX_HTTP_LOC_CONF,
+    NGX_HTTP_LOC_CONF_OFFSET, NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF, NGX_HTTP_VAR_NOCACHEABLE, ngx_command_t,
+    ngx_conf_t, ngx_str_t, ngx_uint_t,
 };
 use ngx::ngx_string;
 
 use super::{Expected, LocConf, Settings, Value};
 use crate::boundary::catch_conf;
 use crate::ffi::{Conf, Position};
-use crate::{CONF_ERROR, CONF_OK, log, variables};
+use crate::status::Status;
+use crate::{CONF_ERROR, CONF_OK, log, status_handler, variables};
 
 const ANYWHERE: u32 = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF | NGX_HTTP_LMT_CONF;
 
@@ -51,7 +53,7 @@ macro_rules! commands {
     };
 }
 
-commands! { 24:
+commands! { 25:
     "jwt_user_scope" ANYWHERE NGX_CONF_TAKE1 set_on_level;
     "jwt_user_scope_claim" ANYWHERE NGX_CONF_TAKE1 set_on_level;
     "jwt_user_scope_secret" ANYWHERE NGX_CONF_1MORE set_on_level;
@@ -75,6 +77,7 @@ commands! { 24:
     "jwt_user_scope_log_level" ANYWHERE NGX_CONF_TAKE1 set_on_level;
     "jwt_user_scope_cache" ANYWHERE NGX_CONF_TAKE1 set_on_level;
     "jwt_user_scope_set" NGX_HTTP_MAIN_CONF NGX_CONF_TAKE2 set_variable;
+    "jwt_user_scope_status" NGX_HTTP_LOC_CONF NGX_CONF_NOARGS set_status;
 }
 
 /// Runs a setter with the words of the directive, and logs what it finds wrong.
@@ -114,6 +117,18 @@ fn set_variable(_: &mut Settings, cf: Conf, words: &[ngx_str_t]) -> Result<(), W
     let added = cf.add_variable(&name, variables::get_set, NGX_HTTP_VAR_NOCACHEABLE, claim as usize);
     added.ok_or_else(|| format!("variable \"{}\" in \"{}\" directive cannot be defined", words[1], words[0]))?;
     cf.main_conf().set_variables.push(name.into());
+    Ok(())
+}
+
+/// `jwt_user_scope_status`
+fn set_status(_: &mut Settings, cf: Conf, words: &[ngx_str_t]) -> Result<(), Wrong> {
+    if !cf.set_content_handler(status_handler) {
+        return Err(format!("\"{}\" directive is duplicate", words[0]));
+    }
+    if cf.main_conf().status.is_none() {
+        let status = Status::new(cf).ok_or_else(|| format!("\"{}\" directive has no memory", words[0]))?;
+        cf.main_conf().status = cf.keep(status);
+    }
     Ok(())
 }
 

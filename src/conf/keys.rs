@@ -3,6 +3,7 @@
 use std::env;
 use std::rc::Rc;
 
+use ::directives::Place;
 use authz::{Algorithms, Keys};
 
 use super::{KeyRequest, KeySources};
@@ -33,10 +34,22 @@ pub fn built(cf: Conf, sources: &Rc<KeySources>, allowed: Option<Algorithms>) ->
         return Ok(built.clone());
     }
     let keys = Rc::new(sources.keys(allowed, &|name| env::var_os(name))?);
+    if let Some(status) = cf.main_conf().status {
+        status.count_keys(keys.iter(), &places(sources));
+    }
     let sets = Rc::new(FetchedSets::new(fetched_sets(cf, sources, allowed)?));
     let built = Built { sources: sources.clone(), allowed, server, keys, sets };
     cf.main_conf().built_keys.push(built.clone());
     Ok(built)
+}
+
+/// Where the keys are, in the order in which they are read: each place as its directive names it.
+fn places(sources: &KeySources) -> Vec<String> {
+    let secrets = sources.secrets.iter().map(|secret| match &secret.place {
+        Place::Env(name) => format!("env:{name}"),
+        Place::File(path) => format!("file:{}", path.display()),
+    });
+    secrets.chain(sources.files.iter().map(|file| format!("file:{}", file.path.display()))).collect()
 }
 
 /// The key sets, each in a zone of its server.
@@ -47,7 +60,11 @@ fn fetched_sets(cf: Conf, sources: &KeySources, allowed: Option<Algorithms>) -> 
         let zone = Zone::register(cf, &name);
         let zone =
             zone.ok_or_else(|| format!("\"jwt_user_scope_key_request\" has no memory in {}", request.position))?;
-        Ok(FetchedSet::new(request.clone(), zone, allowed))
+        let status = cf.main_conf().status;
+        if let Some(status) = status {
+            status.show_set(&cf.server_name(), (&request.uri, &request.args), zone);
+        }
+        Ok(FetchedSet::new(request.clone(), zone, allowed, status))
     };
     sources.requests.iter().map(set).collect()
 }

@@ -13,10 +13,11 @@ use authz::{Cache, Guard, Policy};
 use nginx_sys::{NGX_LOG_ERR, NGX_LOG_INFO, NGX_LOG_NOTICE, NGX_LOG_WARN, ngx_http_complex_value_t};
 
 use self::keys::{Built, built};
-use crate::ffi::{Conf, Position, Request};
+use crate::ffi::{Conf, Position, Request, Series};
 use crate::keyset::FetchedSets;
 use crate::log;
 use crate::response::Challenges;
+use crate::status::Status;
 
 /// Verified tokens remembered per worker, where the configuration says nothing. See docs/performance.md.
 const DEFAULT_CACHE: NonZeroUsize = NonZeroUsize::new(1000).unwrap();
@@ -59,6 +60,8 @@ pub struct MainConf {
     default_cache: Option<Rc<Cache>>,
     /// What the configuration makes use of.
     pub uses: Uses,
+    /// What is counted, where `jwt_user_scope_status` shows it.
+    pub status: Option<&'static Status>,
     /// Names of the variables of `jwt_user_scope_set`.
     pub set_variables: Vec<Box<[u8]>>,
     /// Indexes of the module's variables, once nginx has given all.
@@ -89,6 +92,8 @@ pub struct LocConf {
     captures: Vec<usize>,
     active: Option<Active>,
     guarded: Option<Guarded>,
+    /// What is counted, and the series of the server.
+    counted: Option<(&'static Status, Rc<Series>)>,
 }
 
 /// A check in force.
@@ -132,6 +137,11 @@ impl LocConf {
         r.loc_conf().guarded.as_ref()
     }
 
+    /// What is counted, and the series of the server of a request. `None` where nothing is.
+    pub fn counted<'r>(r: Request<'r>) -> Option<(&'static Status, &'r Series)> {
+        r.loc_conf().counted.as_ref().map(|(status, server)| (*status, &**server))
+    }
+
     /// Takes over what this level leaves open, and builds the check.
     ///
     /// # Errors
@@ -144,6 +154,8 @@ impl LocConf {
         let guard = self.settings.guard.clone().flatten();
         self.guarded = guard.map(|guard| Guarded { guard, answers: answers.clone() });
         cf.main_conf().uses.guards |= self.guarded.is_some();
+        self.counted = cf.main_conf().status.map(|status| (status, status.server(&cf.server_name())));
+        self.show_server(self.guarded.is_some());
         self.captures = prev.captures.iter().copied().chain(cf.regex_captures()).collect();
 
         let Some(Check::On { scope, expected, position }) = self.settings.check.clone() else { return Ok(()) };
@@ -174,6 +186,7 @@ impl LocConf {
             None => Some(cf.main_conf().default_cache()),
         };
         cf.main_conf().uses.checks = true;
+        self.show_server(true);
         cf.main_conf().uses.captures |= !captures.is_empty();
         self.active = Some(Active {
             policy: match cache {
@@ -189,6 +202,12 @@ impl LocConf {
             answers,
         });
         Ok(())
+    }
+
+    fn show_server(&self, has_rules: bool) {
+        if let Some((status, server)) = self.counted.as_ref().filter(|_| has_rules) {
+            status.show(server);
+        }
     }
 }
 

@@ -4,14 +4,16 @@ use core::mem;
 use core::ptr::{self, NonNull};
 
 use nginx_sys::{
-    ngx_alloc_chain_link, ngx_buf_t, ngx_chain_t, ngx_http_core_access_phase, ngx_http_core_main_conf_t,
-    ngx_http_core_post_access_phase, ngx_http_phase_handler_t, ngx_http_request_t, ngx_int_t, ngx_list_push,
-    ngx_pcalloc, ngx_table_elt_t, ngx_uint_t,
+    NGX_ERROR, NGX_HTTP_GET, NGX_HTTP_HEAD, NGX_HTTP_NOT_ALLOWED, NGX_HTTP_OK, NGX_OK, ngx_alloc_chain_link, ngx_buf_t,
+    ngx_chain_t, ngx_http_core_access_phase, ngx_http_core_main_conf_t, ngx_http_core_post_access_phase,
+    ngx_http_discard_request_body, ngx_http_output_filter, ngx_http_phase_handler_t, ngx_http_request_t,
+    ngx_http_send_header, ngx_int_t, ngx_list_push, ngx_palloc, ngx_pcalloc, ngx_table_elt_t, ngx_uint_t,
 };
 
 use super::versions::header_line;
-use super::{Request, index_of_core_module, index_of_filter_module, str_of};
+use super::{Request, bytes, index_of_core_module, index_of_filter_module, str_of};
 use crate::response::Answer;
+use crate::{INTERNAL_ERROR, alloc};
 
 impl<'r> Request<'r> {
     pub fn answer(self) -> Option<&'static Answer> {
@@ -85,8 +87,46 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// A whole body of constant bytes. `None` when there is no memory.
-    pub fn last_chain(self, body: &'static [u8]) -> Option<*mut ngx_chain_t> {
+    /// Answers a content request with a text, which is made when it is known to be wanted.
+    pub fn send_text(self, content_type: &'static [u8], text: impl FnOnce() -> String) -> ngx_int_t {
+        // SAFETY: a content handler answers the request that nginx calls it with; the text is copied to its memory.
+        unsafe {
+            let r = self.as_ptr();
+            if (*r).method & (NGX_HTTP_GET | NGX_HTTP_HEAD) as ngx_uint_t == 0 {
+                return NGX_HTTP_NOT_ALLOWED as ngx_int_t;
+            }
+            let discarded = ngx_http_discard_request_body(r);
+            if discarded != NGX_OK as ngx_int_t {
+                return discarded;
+            }
+            let text = text();
+            // What lives on the reserve is not sent: it may be a part.
+            if alloc::is_short() {
+                return INTERNAL_ERROR;
+            }
+            let copy = ngx_palloc((*r).pool, text.len().max(1)).cast::<u8>();
+            if copy.is_null() {
+                return INTERNAL_ERROR;
+            }
+            ptr::copy_nonoverlapping(text.as_ptr(), copy, text.len());
+            (*r).headers_out.status = NGX_HTTP_OK as ngx_uint_t;
+            self.set_content(content_type, text.len());
+            // Without its parameters, as `gzip_types` names it.
+            let name = content_type.iter().position(|&b| b == b';').unwrap_or(content_type.len());
+            (*r).headers_out.content_type_len = name;
+            let sent = ngx_http_send_header(r);
+            if sent == NGX_ERROR as ngx_int_t || sent > NGX_OK as ngx_int_t || self.has_no_body() {
+                return sent;
+            }
+            match self.last_chain(bytes(copy, text.len())) {
+                Some(chain) => ngx_http_output_filter(r, chain),
+                None => NGX_ERROR as ngx_int_t,
+            }
+        }
+    }
+
+    /// A whole body, of bytes that live as long as the request. `None` when there is no memory.
+    pub fn last_chain(self, body: &[u8]) -> Option<*mut ngx_chain_t> {
         // SAFETY: buffer and link are the pool's; nginx reads memory buffers only.
         unsafe {
             let pool = self.get().pool;

@@ -71,6 +71,26 @@ impl<'c> Conf<'c> {
         }
     }
 
+    /// The first name of the server that is read; empty when it has none.
+    pub fn server_name(self) -> String {
+        // SAFETY: the core module has made and merged it before any other; the name lives as long.
+        unsafe {
+            let own: &ngx_http_core_srv_conf_t = &*(*(*self.http()).srv_conf.add(index_of_core_module())).cast();
+            String::from_utf8_lossy(bytes(own.server_name.data, own.server_name.len)).into_owned()
+        }
+    }
+
+    /// Makes a handler answer the requests of the location that is read. `false` when it does already.
+    pub fn set_content_handler(self, handler: Handler) -> bool {
+        // SAFETY: the core module has made the structure of every location; nothing refers to it while it is read.
+        unsafe {
+            let core = (*(*self.http()).loc_conf.add(index_of_core_module())).cast::<ngx_http_core_loc_conf_t>();
+            let is_set = (*core).handler.is_some_and(|set| ptr::fn_addr_eq(set, handler));
+            (*core).handler = Some(handler);
+            !is_set
+        }
+    }
+
     /// A name for the server that is read, the same after a reload: its name, and where another has the same name, its
     /// place in the configuration.
     pub fn server_identity(self) -> String {
@@ -112,6 +132,12 @@ impl<'c> Conf<'c> {
             cleanup.handler = Some(drop_value::<T>);
             place
         }
+    }
+
+    /// The same, for what is not changed. It lives as long as the configuration, and so must what keeps it.
+    pub fn keep<T>(self, value: T) -> Option<&'static T> {
+        // SAFETY: null, or a value that is dropped with the configuration.
+        unsafe { self.allocate(value).as_ref() }
     }
 
     /// The module's structure of the `http` block.

@@ -5,6 +5,7 @@
 
 mod answer;
 mod conf;
+mod counters;
 mod failure;
 mod fetch;
 mod request;
@@ -27,6 +28,7 @@ use nginx_sys::{
 use ngx::log::{LOG_BUFFER_SIZE, log_error, write_fmt};
 
 pub use self::conf::{Conf, Place, Position};
+pub use self::counters::{CounterZone, Counters, Series};
 pub use self::fetch::Fetch;
 pub use self::request::{Captures, Request, VariableValue};
 pub use self::wait::Wake;

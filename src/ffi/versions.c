@@ -16,6 +16,7 @@ unsigned jwt_user_scope_valid_unparsed_uri(const ngx_http_request_t *r);
 unsigned jwt_user_scope_limit_req_status(const ngx_http_request_t *r);
 void jwt_user_scope_set_limit_req_status(ngx_http_request_t *r, unsigned status);
 void jwt_user_scope_need_in_memory(ngx_http_request_t *r);
+unsigned jwt_user_scope_header_only(const ngx_http_request_t *r);
 
 unsigned
 jwt_user_scope_internal(const ngx_http_request_t *r)
@@ -51,6 +52,12 @@ void
 jwt_user_scope_need_in_memory(ngx_http_request_t *r)
 {
     r->filter_need_in_memory = 1;
+}
+
+unsigned
+jwt_user_scope_header_only(const ngx_http_request_t *r)
+{
+    return r->header_only;
 }
 
 #pragma GCC visibility pop

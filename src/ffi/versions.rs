@@ -30,6 +30,7 @@ unsafe extern "C" {
     fn jwt_user_scope_limit_req_status(r: *const ngx_http_request_t) -> c_uint;
     fn jwt_user_scope_set_limit_req_status(r: *mut ngx_http_request_t, status: c_uint);
     fn jwt_user_scope_need_in_memory(r: *mut ngx_http_request_t);
+    fn jwt_user_scope_header_only(r: *const ngx_http_request_t) -> c_uint;
 }
 
 /// `NGX_HTTP_LIMIT_REQ_PASSED` of ngx_http_limit_req_module.c.
@@ -62,6 +63,12 @@ impl Request<'_> {
                 jwt_user_scope_set_limit_req_status(self.as_ptr(), LIMIT_REQ_PASSED);
             }
         }
+    }
+
+    /// The answer has no body: that to `HEAD`.
+    pub(super) fn has_no_body(self) -> bool {
+        // SAFETY: as above.
+        unsafe { jwt_user_scope_header_only(self.as_ptr()) != 0 }
     }
 
     /// Has nginx read files into memory for the filters.

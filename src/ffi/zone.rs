@@ -15,7 +15,7 @@ use nginx_sys::{
     ngx_shmtx_t, ngx_shmtx_unlock, ngx_slab_alloc, ngx_slab_pool_t,
 };
 
-use super::{Conf, str_of};
+use super::{Conf, CounterZone, counters, str_of};
 use crate::{ERROR, ngx_http_jwt_user_scope_module};
 
 /// Largest text of a key set.
@@ -38,6 +38,10 @@ struct Shared {
     held_until: AtomicU64,
     /// Counts the fetches that have begun.
     begun: AtomicU64,
+    /// Counts the fetches that have brought an answer or an error, for the status.
+    fetches: AtomicU64,
+    /// Those of them that have brought no key set.
+    failures: AtomicU64,
     lengths: [AtomicU64; 2],
     texts: [[u8; MAX_TEXT]; 2],
 }
@@ -99,6 +103,23 @@ impl Zone {
 
     pub fn started_at(&self) -> u64 {
         self.read(|shared| &shared.started_at)
+    }
+
+    /// Fetches that have come to their end.
+    pub fn fetches(&self) -> u64 {
+        self.read(|shared| &shared.fetches)
+    }
+
+    /// Those of them that have brought no key set.
+    pub fn failures(&self) -> u64 {
+        self.read(|shared| &shared.failures)
+    }
+
+    /// Counts a fetch that has come to its end.
+    pub fn count_fetch(&self, stored: bool) {
+        let Some(shared) = self.shared() else { return };
+        shared.fetches.fetch_add(1, Ordering::Relaxed);
+        shared.failures.fetch_add(u64::from(!stored), Ordering::Relaxed);
     }
 
     /// Whether a fetch is under way, by a process that lives and is not too slow.
@@ -203,16 +224,23 @@ fn is_alive(holder: u64) -> bool {
 /// `cycle` is a configuration that has been read, and nothing can keep it from being in force.
 pub unsafe fn forget_freed(cycle: *mut ngx_cycle_t) {
     // SAFETY: the caller's duty; the last configuration is there until its memory has been freed, and null or empty the
-    // first time. The data of a zone with our tag is a `Zone`.
+    // first time. The data of a zone with our tags is a `Zone` or a `CounterZone`.
     unsafe {
         let Some(old) = (*cycle).old_cycle.as_ref() else { return };
         for zone in zones(&old.shared_memory) {
             let is_kept = zones(&(*cycle).shared_memory).any(|kept| ptr::eq(kept.shm.addr, zone.shm.addr));
+            if is_kept {
+                continue;
+            }
             if ptr::eq(zone.tag, tag())
-                && !is_kept
                 && let Some(shared) = zone.data.cast::<Zone>().as_ref().and_then(|zone| zone.shared.get())
             {
                 shared.set(None);
+            }
+            if ptr::eq(zone.tag, counters::tag())
+                && let Some(counters) = zone.data.cast::<CounterZone>().as_ref()
+            {
+                counters.forget();
             }
         }
     }

@@ -67,6 +67,8 @@ mod satisfy;
 mod secret_errors;
 mod secrets;
 mod signature;
+mod status;
+mod status_keys;
 mod streams;
 mod subrequests;
 mod time;

@@ -61,7 +61,7 @@ impl Entry {
     /// A whole statement: the first example, else the default.
     fn statement(&self) -> &'static str {
         let lines = blocks(self.text).flat_map(str::lines).map(str::trim);
-        let examples = lines.filter(|line| line.split(' ').next() == Some(self.name) && line.ends_with(';'));
+        let examples = lines.filter(|line| line.split([' ', ';']).next() == Some(self.name) && line.ends_with(';'));
         examples.chain([self.field("Default")]).find(|line| line.ends_with(';')).expect("an example or a default")
     }
 }
@@ -171,6 +171,11 @@ fn syntax_and_default_are_nginx_s_own() {
             assert!(!check.accepted && check.stderr.contains(reason), "{name} {arguments}: {}", check.stderr);
         };
 
+        if forms == [""] {
+            accept("");
+            refuse("nonsense", "invalid number of arguments");
+            continue;
+        }
         let words = forms.iter().filter(|form| !form.contains('<'));
         words.clone().for_each(|word| accept(word));
         if words.count() == forms.len() {

@@ -95,6 +95,7 @@ fn variables_that_only_nginx_has_are_asked_for() {
         "http {
             jwt_user_scope_set $plan /app/plan;
             server {
+                location = /status { jwt_user_scope_status; }
                 location /map { jwt_user_scope $owner; }
                 location /plan { jwt_user_scope any; jwt_user_scope_require $plan $http_x_role; }
                 location ~ ^/elsewhere/(?<tenant>.+)$ { }

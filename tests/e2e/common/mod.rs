@@ -10,6 +10,7 @@ mod fixture;
 mod http2;
 mod issuer;
 mod key_server;
+mod metrics;
 mod nginx;
 #[cfg_attr(not(ngx_feature = "http_v2"), allow(dead_code))]
 mod python;
@@ -29,6 +30,7 @@ pub use fixture::{FIXTURE_SECRET, fixture, fixture_token};
 pub use http2::{Http2Request, over_http2, over_http2_at_once, over_http2_cancelled, over_http2_with};
 pub use issuer::{Issuer, key_set};
 pub use key_server::{Gate, KeyServer, fetching, response};
+pub use metrics::Metrics;
 pub use nginx::{Nginx, children_of};
 #[cfg_attr(not(ngx_feature = "http_v2"), allow(unused_imports))]
 pub use python::python;

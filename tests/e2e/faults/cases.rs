@@ -23,6 +23,8 @@ const HTTP: &str = r#"
         location ~ ^/page/(?<user_id>[^/]+)(?:/|$) {
             jwt_user_scope on; error_page 401 403 /login; proxy_pass http://unix:backend.sock;
         }
+        # Whatever is decided is counted, too.
+        location = /status { jwt_user_scope_status; }
         location = /login { internal; return 200 "log in, $jwt_user_scope_result"; }
         location ~ ^/named/(?<user_id>[^/]+)(?:/|$) {
             jwt_user_scope on; error_page 403 = @fallback; proxy_pass http://unix:backend.sock;
@@ -132,6 +134,7 @@ fn answers() {
         case("an error page, no token", get("/page/bob/"), Must::Fail),
         case("a checked location in its place", bearer("/named/bob/", "member"), Must::Fail),
         case("a good token where others get a page", bearer("/page/alice/", "member"), ALICE),
+        case("the page of counters", get("/status"), Must::Anything),
     ]);
 }
 
