@@ -77,7 +77,8 @@ agreement: build ## Compare the decisions on 3000 tokens with those of PyJWT and
 	@scripts/need test
 	NGINX_MODULE=$(MODULE) TOKENS=3000 scripts/differential
 
-tools: build ## Test the scripts that build and install
+tools: build ## Test the scripts that build and install, and what deploy/ holds
+	@scripts/need deploy
 	@scripts/test
 
 bench: bench-tools ## Measure CPU per request beside bare nginx, njs and FastAPI; ROUNDS=2 REQUESTS=20000 for a quick look
