@@ -198,6 +198,22 @@ mod tests {
     }
 
     #[test]
+    fn is_remembered_for_its_token_keys_and_claim() {
+        let cache = Cache::new(NonZeroUsize::MIN);
+        let claim = |name: &str| Rc::new(ClaimName::Member(name.into()));
+        let (keys, others) = (Rc::<Keys>::default(), Rc::<Keys>::default());
+        let remembered = |token: &str, keys: &Rc<Keys>, claim: &Rc<ClaimName>| {
+            let hash = cache.sought(token.as_bytes(), keys, claim).hash;
+            Remembered { token: token.as_bytes().into(), keys: keys.clone(), claim: claim.clone(), hash }
+        };
+        let one = remembered("a", &keys, &claim("uid"));
+        assert!(one == remembered("a", &keys, &claim("uid")));
+        assert!(one != remembered("b", &keys, &claim("uid")));
+        assert!(one != remembered("a", &others, &claim("uid")));
+        assert!(one != remembered("a", &keys, &claim("sub")));
+    }
+
+    #[test]
     fn each_cache_has_a_seed_of_its_own() {
         let (keys, claim) = (Rc::<Keys>::default(), Rc::new(ClaimName::Member("uid".into())));
         let hash = || Cache::new(NonZeroUsize::MIN).sought(b"token", &keys, &claim).hash;
