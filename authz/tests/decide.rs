@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use authz::{
     ClaimName, Conditions, Decision, Denied, Granted, Identity, Input, KeyLabel, Keys, Path, Policy, Rules, Scope,
-    SecretForm, bearer, decide,
+    SecretForm, bearer, decide, verified,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -227,6 +227,21 @@ fn claims_are_shown_and_looked_for_once() {
     }
     assert_eq!(identity.token().claims().text(), claims);
     assert_eq!(identity.token().header().text(), HEADER);
+}
+
+#[test]
+fn a_signature_is_verified_on_its_own() {
+    let policy = policy(Scope::User, "uid");
+    let ask = |token: Option<&[u8]>| {
+        let path = Path { raw: b"/", uri: b"/", rewritten: false };
+        let input = Input { path, preflight: false, token, second_token: None, user: b"B", key_sets: &[] };
+        verified(&policy, input).map(|token| token.claims().text().to_owned())
+    };
+    let expired = r#"{"uid":"A","exp":1}"#;
+    assert_eq!(ask(Some(&sign(HEADER, expired))).as_deref(), Ok(expired));
+    assert_eq!(ask(Some(&sign_with(&[7; 32], HEADER, CLAIMS))), Err(Denied::BadSignature));
+    assert_eq!(ask(Some(b"a.b")), Err(Denied::Segments));
+    assert_eq!(ask(None), Err(Denied::MissingToken));
 }
 
 #[test]

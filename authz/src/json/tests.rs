@@ -12,12 +12,14 @@ fn nested(levels: usize) -> String {
 #[test]
 fn keeps_values_as_written() {
     let object =
-        parse(r#"{"n": -0, "f":1.50e1 ,"s":"a\u00e9","t":true,"z":null,"a":[1, "x"],"\u006f":{"k":7}}"#).unwrap();
+        parse(r#"{"n": -0, "f":1.50e1 ,"s":"a\u00e9","t":true,"u":false,"z":null,"a":[1, "x"],"\u006f":{"k":7}}"#)
+            .unwrap();
     let rows = [
         ("n", Value::Number("-0")),
         ("f", Value::Number("1.50e1")),
         ("s", Value::String("a\u{e9}".into())),
         ("t", Value::Bool(true)),
+        ("u", Value::Bool(false)),
         ("z", Value::Null),
         ("a", Value::Array("[1, \"x\"]")),
         ("o", Value::Object("{\"k\":7}")),
