@@ -1,12 +1,22 @@
 //! What the module says, in nginx's grammar: lower case, no full stop, values quoted.
 
-use core::fmt::Arguments;
+use core::fmt::{self, Arguments, Display};
 
 use authz::{Decision, Denied};
 use nginx_sys::{NGX_LOG_CRIT, NGX_LOG_EMERG, NGX_LOG_ERR, NGX_LOG_INFO, NGX_LOG_WARN};
 
 use crate::conf::Answers;
 use crate::ffi::{self, Conf, Request};
+
+/// A name between quotes, escaped where it must be. Most need none, and that is seen sooner than done.
+struct Escaped<'n>(&'n str);
+
+impl Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let is_plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b'\'' | b'\\');
+        if self.0.bytes().all(is_plain) { f.write_str(self.0) } else { self.0.escape_debug().fmt(f) }
+    }
+}
 
 /// The one line of a refusal. nginx adds client, server and request.
 ///
@@ -21,7 +31,7 @@ pub fn refusal(r: Request, answers: &Answers, denied: Denied, decision: &Decisio
             level,
             format_args!(
                 "jwt_user_scope: {verb} with {status} {word}: {reason}, user: \"{}\", location: \"{location}\"",
-                user.escape_debug()
+                Escaped(user)
             ),
         ),
         None => r.log(
@@ -35,7 +45,7 @@ pub fn refusal(r: Request, answers: &Answers, denied: Denied, decision: &Decisio
 pub fn bypass(r: Request, decision: &Decision) {
     let location = String::from_utf8_lossy(r.location_name());
     let user = decision.user().unwrap_or_default();
-    let user = user.escape_debug();
+    let user = Escaped(user);
     r.log(NGX_LOG_INFO, format_args!("jwt_user_scope: bypassed, user: \"{user}\", location: \"{location}\""));
 }
 

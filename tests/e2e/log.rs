@@ -112,8 +112,13 @@ fn no_token_secret_or_unverified_claim_is_written() {
 #[test]
 fn a_user_of_control_bytes_forges_no_line() {
     let nginx = Setup::new().http(PLAIN);
-    let users =
-        [r"bob\n1970/01/01 00:00:00 [error] forged", r"bob\r\nforged", r"bob\u0000forged", r"bob\u001b[31mforged"];
+    let users = [
+        r"bob\n1970/01/01 00:00:00 [error] forged",
+        r"bob\r\nforged",
+        r"bob\u0000forged",
+        r"bob\u001b[31mforged",
+        r#"bob\", user: \"forged"#,
+    ];
     for user in users {
         assert_refused(user, "user_mismatch", &get("/users/alice/x").token(&uid(user)).send(&nginx));
     }
@@ -121,6 +126,7 @@ fn a_user_of_control_bytes_forges_no_line() {
     assert_eq!(log.matches("user_mismatch").count(), users.len());
     assert!(!log.lines().any(|line| line.starts_with("1970") || line.starts_with("forged")), "{log}");
     assert!(!log.contains(['\0', '\r', '\x1b']), "{log}");
+    assert!(log.contains(r#"user: "bob\", user: \"forged","#), "{log}");
 }
 
 /// nginx logs headers at debug level itself; the rest of the log is clean there too.
