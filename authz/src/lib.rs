@@ -185,10 +185,10 @@ impl Decision {
         }
     }
 
-    /// The place of that word in [`WORDS`].
-    pub fn word_index(&self) -> usize {
+    /// The place of that word in [`WORDS`], where every word has one.
+    pub fn word_index(&self) -> Option<usize> {
         let word = self.word();
-        WORDS.iter().position(|one| *one == word).unwrap_or(WORDS.len() - 1)
+        WORDS.iter().position(|one| *one == word)
     }
 
     /// The verified user; of an array claim, the member that matched.
