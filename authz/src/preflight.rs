@@ -22,11 +22,14 @@ mod tests {
 
     #[test]
     fn knows_a_preflight() {
-        let rows: [(&[&str], bool); 9] = [
+        let rows: [(&[&str], bool); 11] = [
             (&["Origin", "Access-Control-Request-Method"], true),
             (&["host", "access-control-request-method", "ORIGIN", "X-Other"], true),
             (&["Origin", "access_control_request_method"], true),
             (&["Origin"], false),
+            // A name as long as one that is wanted.
+            (&["Accept", "Access-Control-Request-Method"], false),
+            (&["Origin", "Access-Control-Request-Header"], false),
             (&["Access-Control-Request-Method"], false),
             (&[], false),
             (&["Origin", "Access-Control-Request-Method", "X-HTTP-Method-Override"], false),
