@@ -49,7 +49,7 @@ pub fn access(r: Request) -> ngx_int_t {
             let input = gather(r, active, state, &key_sets)?;
             let examined = state.take_examined(|| Key::new(active, &input, now()));
             let examined = examined.unwrap_or_else(|| examine_in(r, active, input));
-            let decision = conclude(&active.policy, examined, input.user, &mut Values { r, active, state });
+            let decision = conclude_in(r, active, state, examined, input);
             let lack = lack(active, input, &decision);
             Some((decision, lack))
         })
@@ -79,11 +79,22 @@ fn examine_in(r: Request, active: &Active, input: Input) -> Result<Examined, Den
     let mut trace = Trace::default();
     let examined = examine_traced(&active.policy, input, now(), &mut trace);
     status::count_examination(r, trace, examined.is_ok());
+    examined
+}
+
+fn conclude_in(
+    r: Request,
+    active: &Active,
+    state: &State,
+    examined: Result<Examined, Denied>,
+    input: Input,
+) -> Decision {
+    let decision = conclude(&active.policy, examined, input, now(), &mut Values { r, active, state });
     // A token that is remembered would stay on the reserve.
     if alloc::is_short() {
         active.policy.forget_tokens();
     }
-    examined
+    decision
 }
 
 /// The decision for a variable that is read before the access phase of its location. Nothing is refused yet, and nothing
@@ -94,7 +105,7 @@ pub fn decide_early(r: Request, active: &Active, state: &State) {
         let input = gather(r, active, state, &key_sets)?;
         // The token is verified once; conditions may have changed since, and are evaluated anew.
         let examined = state.examined(Key::new(active, &input, now()), || examine_in(r, active, input));
-        Some(conclude(&active.policy, examined, input.user, &mut Values { r, active, state }))
+        Some(conclude_in(r, active, state, examined, input))
     });
     state.keep(decision.filter(|_| !r.has_failed()).unwrap_or(UNDECIDED));
 }

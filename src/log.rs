@@ -13,8 +13,10 @@ struct Escaped<'n>(&'n str);
 
 impl Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let is_plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b'\'' | b'\\');
-        if self.0.bytes().all(is_plain) { f.write_str(self.0) } else { self.0.escape_debug().fmt(f) }
+        let is_odd = |b: u8| !b.is_ascii_graphic() | (b == b'"') | (b == b'\'') | (b == b'\\');
+        // No early exit, so that the compiler takes many bytes at a time.
+        let has_odd = self.0.bytes().fold(false, |has_odd, b| has_odd | is_odd(b));
+        if has_odd { self.0.escape_debug().fmt(f) } else { f.write_str(self.0) }
     }
 }
 

@@ -17,6 +17,9 @@ pub enum Denied {
     HeaderMember,
     /// A `crit` header: no extension is understood here (RFC 7515 section 4.1.11).
     Critical,
+    /// A `b64` header that is `false`: the payload would not be base64url (RFC 7797 section 3), which no JWT may have
+    /// (section 7).
+    Unencoded,
     /// The payload is not a JSON object with unique member names (RFC 7519 section 4).
     Payload,
     /// No key that the token selects is used with its `alg` (RFC 8725 section 3.1).
@@ -47,6 +50,10 @@ pub enum Denied {
     BadAudience,
     /// The `typ` header names another kind of token (RFC 8725 section 3.11).
     BadType,
+    /// `sub` is not a string (RFC 7519 section 4.1.2).
+    SubInvalid,
+    /// `jti` is not a string (RFC 7519 section 4.1.7).
+    JtiInvalid,
     /// The user claim is missing.
     UserMissing,
     /// The user claim is neither a non-empty string, nor an integer, nor a non-empty array of these.
@@ -134,6 +141,7 @@ impl Denied {
             | Self::Header
             | Self::HeaderMember
             | Self::Critical
+            | Self::Unencoded
             | Self::Payload => "malformed_token",
             Self::UnsupportedAlgorithm => "unsupported_algorithm",
             Self::UnknownKey => "unknown_key",
@@ -149,6 +157,8 @@ impl Denied {
             | Self::ExpInvalid
             | Self::NbfInvalid
             | Self::IatInvalid
+            | Self::SubInvalid
+            | Self::JtiInvalid
             | Self::UserMissing
             | Self::UserInvalid => "bad_claim",
             Self::UserMismatch => "user_mismatch",
@@ -205,6 +215,7 @@ impl Denied {
             Self::Header => "token header is not a JSON object with unique member names",
             Self::HeaderMember => "\"alg\" is missing, or \"alg\" or \"kid\" is not a string",
             Self::Critical => "token header has \"crit\", and no extension is supported",
+            Self::Unencoded => "token header has \"b64\" false, and a payload has to be base64url",
             Self::Payload => "token payload is not a JSON object with unique member names",
             Self::UnsupportedAlgorithm => "no configured key is used with the algorithm of the token",
             Self::UnknownKey => "no configured key has the \"kid\" of the token",
@@ -220,6 +231,8 @@ impl Denied {
             Self::BadIssuer => "claim \"iss\" is not an accepted issuer, or not the issuer of the key",
             Self::BadAudience => "claim \"aud\" names no accepted audience",
             Self::BadType => "\"typ\" of the token is not an accepted one",
+            Self::SubInvalid => "claim \"sub\" is not a string",
+            Self::JtiInvalid => "claim \"jti\" is not a string",
             Self::UserMissing => "user claim is missing",
             Self::UserInvalid => "user claim is neither a non-empty string nor an integer, nor an array of these",
             Self::UserMismatch => "user of the token is not the user of the path",

@@ -30,6 +30,9 @@ impl Header {
         if members.get("crit").is_some() {
             return Err(Denied::Critical);
         }
+        if members.get("b64") == Some(Value::Bool(false)) {
+            return Err(Denied::Unencoded);
+        }
         let kid = match members.get("kid") {
             None => None,
             Some(Value::String(kid)) => Some(kid.into()),
@@ -98,6 +101,8 @@ mod tests {
     fn says_what_it_is_verified_with() {
         let read = header(r#"{"alg":"HS256","kid":"a"}"#).unwrap();
         assert_eq!((read.algorithm, read.kid.as_deref()), (Some(Algorithm::HS256), Some("a")));
+        assert!(header(r#"{"alg":"HS256","b64":true}"#).is_ok());
+        assert!(header(r#"{"alg":"HS256","b64":"false"}"#).is_ok());
         let read = header(r#"{"alg":"none"}"#).unwrap();
         assert_eq!((read.algorithm, read.kid), (None, None));
     }
@@ -112,6 +117,7 @@ mod tests {
             (r#"{"alg":"HS256","kid":null}"#, Denied::HeaderMember),
             (r#"{"alg":"HS256","crit":["b64"]}"#, Denied::Critical),
             (r#"{"alg":"HS256","crit":null}"#, Denied::Critical),
+            (r#"{"alg":"HS256","b64":false}"#, Denied::Unencoded),
         ];
         for (text, denied) in rows {
             assert_eq!(header(text).err(), Some(denied), "{text}");

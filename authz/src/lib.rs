@@ -3,11 +3,12 @@
 //! A [`Policy`] is built once, from the configuration. [`decide`] takes it with plain bytes and a time, and answers with
 //! a [`Decision`]. No clock, logger or allocator of the caller is seen here, and nothing of nginx.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::num::NonZero;
 use std::ptr;
 use std::rc::Rc;
 
+use cache::Place;
 use keys::KeysAtHand;
 
 #[macro_use]
@@ -129,6 +130,8 @@ type Shown = (*const ClaimName, Option<Rc<str>>);
 pub struct Identity {
     token: Verified,
     user: User,
+    /// Where the cache is to keep it, once it is let through.
+    place: Cell<Option<Place>>,
     /// Claims that have been looked for, by the address of their name.
     shown: RefCell<Vec<Shown>>,
 }
@@ -226,7 +229,7 @@ impl Trace {
 
 /// Decides on a request. `now` is in seconds since the epoch.
 pub fn decide(policy: &Policy, input: Input, now: u64, conditions: &mut impl Conditions) -> Decision {
-    conclude(policy, examine(policy, input, now), input.user, conditions)
+    conclude(policy, examine(policy, input, now), input, now, conditions)
 }
 
 /// The first part of [`decide`]: the path, the token and its claims.
@@ -252,11 +255,12 @@ pub fn examine_traced(policy: &Policy, input: Input, now: u64, trace: &mut Trace
     authenticate(policy, &input, now, trace).map(Examined::Identity)
 }
 
-/// The second part of [`decide`]: the user and the conditions.
+/// The second part of [`decide`]: the user and the conditions. A token that is let through is remembered.
 pub fn conclude(
     policy: &Policy,
     examined: Result<Examined, Denied>,
-    user: &[u8],
+    input: Input,
+    now: u64,
     conditions: &mut impl Conditions,
 ) -> Decision {
     let identity = match examined {
@@ -265,8 +269,11 @@ pub fn conclude(
         Err(denied) => return Decision::without_identity(Err(denied)),
     };
     fault!("conclude" in identity.token.claims().text().as_bytes());
-    let matched = identity.user.matching(user);
-    let outcome = authorize(policy, &identity, user, matched, conditions);
+    let matched = identity.user.matching(input.user);
+    let outcome = authorize(policy, &identity, input.user, matched, conditions);
+    if outcome.is_ok() {
+        remember(policy, &input, &identity, now);
+    }
     let identity = (!matches!(outcome, Err(denied) if denied.status() == 401)).then_some(identity);
     Decision { outcome, identity, matched }
 }
@@ -296,8 +303,9 @@ fn authenticate(policy: &Policy, input: &Input, now: u64, trace: &mut Trace) -> 
     if input.second_token.is_some_and(|second| second != token) {
         return Err(Denied::TwoTokens);
     }
-    let Some(cache) = &policy.cache else { return identify(policy, input, token, now, trace) };
-    let sought = cache.sought(token, &policy.keys, &policy.claim);
+    let Some(cache) = &policy.cache else { return identify(policy, input, token, None, now, trace) };
+    let place = cache.place(token);
+    let sought = place.of(token, &policy.keys, &policy.claim);
     match cache.find(sought, at_hand(policy, input)) {
         Some(identity) => {
             trace.held(&identity.token, true);
@@ -307,22 +315,32 @@ fn authenticate(policy: &Policy, input: &Input, now: u64, trace: &mut Trace) -> 
             }
             checked.map(|()| identity)
         }
-        None => {
-            let identity = identify(policy, input, token, now, trace)?;
-            cache.keep(sought, &identity, now);
-            Ok(identity)
-        }
+        None => identify(policy, input, token, Some(place), now, trace),
     }
 }
 
+/// Remembers a token that was let through, unless it is remembered.
+fn remember(policy: &Policy, input: &Input, identity: &Rc<Identity>, now: u64) {
+    let (Some(cache), Some(token), Some(place)) = (&policy.cache, input.token, identity.place.take()) else { return };
+    cache.keep(place.of(token, &policy.keys, &policy.claim), identity, now);
+}
+
 /// Who a token names that has not been seen before.
-fn identify(policy: &Policy, input: &Input, token: &[u8], now: u64, trace: &mut Trace) -> Result<Rc<Identity>, Denied> {
+fn identify(
+    policy: &Policy,
+    input: &Input,
+    token: &[u8],
+    place: Option<Place>,
+    now: u64,
+    trace: &mut Trace,
+) -> Result<Rc<Identity>, Denied> {
     let token = verify::verify(at_hand(policy, input), token)?;
     trace.held(&token, false);
     fault!("claims" in token.claims().text().as_bytes());
     claims::check(&policy.rules, &token, now)?;
+    claims::check_strings(token.claims(), &policy.claim)?;
     let user = User::of(token.claims(), &policy.claim)?;
-    Ok(Rc::new(Identity { token, user, shown: RefCell::default() }))
+    Ok(Rc::new(Identity { token, user, place: Cell::new(place), shown: RefCell::default() }))
 }
 
 /// Whether that user may reach the location: the user or the bypass, then what else is required.

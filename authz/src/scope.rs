@@ -56,6 +56,13 @@ impl ClaimName {
         Ok(Self::Pointer(unescape(first)?, rest))
     }
 
+    /// The name of the top-level member that it is, or stands in.
+    pub(crate) fn first(&self) -> &str {
+        match self {
+            Self::Member(name) | Self::Pointer(name, _) => name,
+        }
+    }
+
     /// The claim's value.
     pub fn find<'c>(&self, claims: &'c Object) -> Option<Value<'c>> {
         match self {

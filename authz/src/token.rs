@@ -1,7 +1,7 @@
 //! From an `Authorization` value to the three segments of a compact JWS (RFC 7515 section 7.1).
 
-use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::{Engine as _, decoded_len_estimate};
 use memchr::memchr;
 
 use crate::Denied;
@@ -64,7 +64,10 @@ fn split_at_dot(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// Strict base64url: no padding, no white space, no non-zero trailing bits.
 pub(crate) fn decode(segment: &[u8]) -> Result<Vec<u8>, Denied> {
-    URL_SAFE_NO_PAD.decode(segment).map_err(|_| Denied::Encoding)
+    // Zeroed memory, which `Engine::decode` would ask for, is dearer: glibc's `calloc` leaves out the thread's cache.
+    let mut bytes = Vec::with_capacity(decoded_len_estimate(segment.len()));
+    URL_SAFE_NO_PAD.decode_vec(segment, &mut bytes).map_err(|_| Denied::Encoding)?;
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use authz::{
     Cache, ClaimName, Decision, Denied, Granted, Input, KeyLabel, KeySet, Keys, Path, Policy, Rules, Scope, SecretForm,
-    Trace, WORDS, examine_traced,
+    Trace, WORDS, conclude, examine_traced,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -40,7 +40,7 @@ fn trace(policy: &Policy, token: Option<&str>) -> (Option<Denied>, Trace) {
     let input = Input { path, preflight: false, token, second_token: None, user: b"", key_sets: &[] };
     let mut trace = Trace::default();
     let examined = examine_traced(policy, input, NOW, &mut trace);
-    (examined.err(), trace)
+    (conclude(policy, examined, input, NOW, &mut ()).outcome.err(), trace)
 }
 
 fn note(number: u32) -> Option<NonZero<u32>> {
@@ -127,6 +127,7 @@ fn every_word_has_its_place() {
         Header,
         HeaderMember,
         Critical,
+        Unencoded,
         Payload,
         UnsupportedAlgorithm,
         UnknownKey,
@@ -142,6 +143,8 @@ fn every_word_has_its_place() {
         BadIssuer,
         BadAudience,
         BadType,
+        SubInvalid,
+        JtiInvalid,
         UserMissing,
         UserInvalid,
         UserMismatch,

@@ -10,7 +10,7 @@ pub fn step_of(denied: Denied) -> Step {
         Denied::UncoveredPath => Step::Guard,
         Denied::AmbiguousPath => Step::Path,
         Denied::MissingToken | Denied::TwoTokens | Denied::Segments | Denied::Encoding => Step::Token,
-        Denied::Header | Denied::HeaderMember | Denied::Critical => Step::Header,
+        Denied::Header | Denied::HeaderMember | Denied::Critical | Denied::Unencoded => Step::Header,
         Denied::UnsupportedAlgorithm | Denied::UnknownKey | Denied::KeysUnavailable => Step::Key,
         Denied::BadSignature => Step::Signature,
         Denied::Payload => Step::Payload,
@@ -20,7 +20,7 @@ pub fn step_of(denied: Denied) -> Step {
         Denied::BadIssuer => Step::Issuer,
         Denied::BadAudience => Step::Audience,
         Denied::BadType => Step::Type,
-        Denied::UserMissing | Denied::UserInvalid => Step::UserClaim,
+        Denied::SubInvalid | Denied::JtiInvalid | Denied::UserMissing | Denied::UserInvalid => Step::UserClaim,
         Denied::UserMismatch | Denied::EmptyScope => Step::User,
         Denied::RequirementFailed | Denied::RequirementFailedToken => Step::Require,
         Denied::Internal => Step::Require,
@@ -42,7 +42,7 @@ pub fn of(denied: Denied) -> &'static str {
         Denied::Segments | Denied::Encoding => {
             "send the token whole and as it was issued: three base64url parts with dots between, no quotes, no padding"
         }
-        Denied::Header | Denied::HeaderMember | Denied::Critical | Denied::Payload => {
+        Denied::Header | Denied::HeaderMember | Denied::Critical | Denied::Unencoded | Denied::Payload => {
             "ask the issuer's side: this is no JSON Web Token as RFC 7515 and RFC 7519 have it"
         }
         Denied::UnsupportedAlgorithm => {
@@ -73,6 +73,8 @@ pub fn of(denied: Denied) -> &'static str {
         Denied::BadType => {
             "send an access token, and not another that the same key signs; or name its \"typ\" in jwt_user_scope_type"
         }
+        Denied::SubInvalid => "have the issuer write \"sub\" as a string, or name it in jwt_user_scope_claim",
+        Denied::JtiInvalid => "have the issuer write \"jti\" as a string, or leave it out",
         Denied::UserMissing | Denied::UserInvalid => {
             "name the claim that holds the user in jwt_user_scope_claim, or have the issuer add it"
         }

@@ -96,6 +96,17 @@ fn iat_may_lie_in_the_future_but_must_be_a_number() {
 #[test]
 fn claims_that_nobody_asked_for_change_nothing() {
     let nginx = Setup::new().server(CONF);
-    let payload = claims(r#""uid":"alice","iss":42,"aud":["x"],"jti":null,"scope":{},"n":[1,2,{"a":null}]"#);
+    let payload = claims(r#""uid":"alice","iss":42,"aud":["x"],"jti":"","scope":{},"n":[1,2,{"a":null}]"#);
+    expect(&payload, "ok", &get("/").token(&token(&payload)).send(&nginx));
+}
+
+#[test]
+fn sub_and_jti_are_strings() {
+    let nginx = Setup::new().server(CONF);
+    for member in [r#""sub":42"#, r#""sub":null"#, r#""jti":null"#, r#""jti":["a"]"#] {
+        let payload = claims(&format!(r#""uid":"alice",{member}"#));
+        expect(&payload, "bad_claim", &get("/").token(&token(&payload)).send(&nginx));
+    }
+    let payload = claims(r#""uid":"alice","sub":"","jti":"a""#);
     expect(&payload, "ok", &get("/").token(&token(&payload)).send(&nginx));
 }

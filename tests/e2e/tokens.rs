@@ -70,6 +70,8 @@ fn critical_headers_are_refused_and_unknown_ones_ignored() {
         (r#"{"alg":"HS256","crit":["b64"],"b64":false}"#, "malformed_token"),
         (r#"{"alg":"HS256","crit":[]}"#, "malformed_token"),
         (r#"{"alg":"HS256","crit":null}"#, "malformed_token"),
+        (r#"{"alg":"HS256","b64":false}"#, "malformed_token"),
+        (r#"{"alg":"HS256","b64":true}"#, "ok"),
         (r#"{"alg":"HS256","kid":42}"#, "malformed_token"),
         (r#"{"alg":"HS256","kid":null}"#, "malformed_token"),
         (r#"{"alg":"HS256","kid":["a"]}"#, "malformed_token"),

@@ -10,8 +10,8 @@ use crate::properties::json::{self, Json};
 use crate::properties::signing::{SIGNERS, token};
 
 /// What stands in tokens and keys, to be put where a value or a member may be.
-const PIECES: &str = r#""alg":|"typ":|"kid":|"crit":|"b64":false|"uid":|"exp":|"nbf":|"iat":|"iss":|"aud":|"app":|"users":
-"u\u0069d":|"EdDSA"|"Ed25519"|"ES256"|"HS256"|"none"|"JWT"|"at+jwt"|"application/at+JWT"|"two"|"ed"|"set"|"https://a"
+const PIECES: &str = r#""alg":|"typ":|"kid":|"crit":|"b64":false|"uid":|"exp":|"nbf":|"iat":|"iss":|"aud":|"sub":|"jti":
+"app":|"users":|"u\u0069d":|"EdDSA"|"Ed25519"|"ES256"|"HS256"|"none"|"JWT"|"at+jwt"|"application/at+JWT"|"two"|"ed"|"set"|"https://a"
 "https://set"|"api"|"A"|"\u0041"|"\ud83d\ude00"|"\ud800"|""|1000000|1000001|999999|1000000.5|1e6|1.000001e6|-0|0|1e999
 -1e999|123456789012345678901234567890|null|true|false|[]|{}|["A","B"]|{"users":["A"]}|,|:|{|}|[|]| |"A","uid":"A""#;
 

@@ -3,7 +3,9 @@
 use std::num::NonZeroUsize;
 use std::rc::Rc;
 
-use authz::{Cache, ClaimName, Denied, Granted, KeySet, Keys, Policy, Rules, Scope, User, decide};
+use authz::{
+    Cache, ClaimName, Conditions, Denied, Granted, Identity, Input, KeySet, Keys, Policy, Rules, Scope, User, decide,
+};
 use serde_json::json;
 
 use crate::{CLAIMS, Outcome, SECRET, data, input, join, jwk, jwks, label, sign, split, token, with_file, with_secret};
@@ -58,6 +60,37 @@ fn remembers_what_was_accepted_alone() {
     for (token, denied) in &refused {
         assert_eq!((ask(&policy, token, &[], 50), cache.len()), (Err(*denied), 1), "{denied:?}, beside a good one");
     }
+}
+
+/// Conditions that hold for nobody.
+struct Never;
+
+impl Conditions for Never {
+    fn bypass(&mut self, _: &Rc<Identity>) -> bool {
+        false
+    }
+
+    fn requirement(&mut self, _: &Rc<Identity>, _: Option<usize>) -> Result<(), Denied> {
+        Err(Denied::RequirementFailed)
+    }
+}
+
+/// Nor what is good, and not for this path.
+#[test]
+fn what_is_answered_with_403_is_not_remembered() {
+    let cache = cache(10);
+    let claim = ClaimName::Member("uid".into());
+    let policy = Policy::new(Scope::User, claim, secret_keys(), Rules::default()).unwrap().remembering(cache.clone());
+    let token = claims(json!({ "uid": "A", "exp": 100 }));
+    let of = |user| Input { user, ..input(&token, &[]) };
+    for _ in 0..2 {
+        let outcome = decide(&policy, of(b"B"), 50, &mut ()).outcome;
+        assert_eq!((outcome, cache.len()), (Err(Denied::UserMismatch), 0));
+        let outcome = decide(&policy, of(b"A"), 50, &mut Never).outcome;
+        assert_eq!((outcome, cache.len()), (Err(Denied::RequirementFailed), 0));
+    }
+    assert_eq!((decide(&policy, of(b"A"), 50, &mut ()).outcome, cache.len()), (Ok(Granted::Ok), 1));
+    assert_eq!((decide(&policy, of(b"B"), 50, &mut ()).outcome, cache.len()), (Err(Denied::UserMismatch), 1));
 }
 
 /// Every byte counts, those that the hash does not read among them.

@@ -60,6 +60,11 @@ fn decide(setup: &Setup, request: &Request) -> Verdict<&'static str> {
     check_issuer(setup, key, &claims)?;
     check_audience(setup, &claims)?;
     check_type(setup, &header)?;
+    let names_user = |name: &str| setup.claim.trim_start_matches('/').split('/').next() == Some(name);
+    if ["sub", "jti"].into_iter().any(|name| !names_user(name) && claims.get(name).is_some_and(|c| c.text().is_none()))
+    {
+        return Err("bad_claim");
+    }
     let users = users(&claims, setup.claim).ok_or("bad_claim")?;
     match request.user {
         _ if setup.any => Ok("ok"),
@@ -94,7 +99,8 @@ fn signed(setup: &Setup, token: &[u8]) -> Verdict<Signed> {
 /// The key that has signed, among those that the header selects.
 fn key(setup: &Setup, header: &Json, has_signed: impl Fn(&Key) -> bool) -> Verdict<&'static Key> {
     let is_text = |name| header.get(name).is_none_or(|value| value.text().is_some());
-    if header.get("crit").is_some() || !is_text("kid") || !is_text("alg") {
+    let is_encoded = header.get("b64") != Some(&Json::Bool(false));
+    if header.get("crit").is_some() || !is_encoded || !is_text("kid") || !is_text("alg") {
         return Err("malformed_token");
     }
     let kid = header.get("kid").and_then(Json::text);
