@@ -18,7 +18,7 @@ use std::sync::Mutex;
 const LOG: &str = "explained.log";
 
 /// What every configuration logs.
-const FIXED: [&str; 11] = [
+const FIXED: [&str; 12] = [
     "msec",
     "request_time",
     "status",
@@ -27,6 +27,7 @@ const FIXED: [&str; 11] = [
     "uri",
     "host",
     "server_addr",
+    "server_port",
     "jwt_user_scope_result",
     "http_authorization",
     "upstream_http_x_accel_redirect",
@@ -270,7 +271,8 @@ impl Entry {
         if let Some(host) = self.get("host") {
             option("--host", host.into());
         }
-        if let Some(address) = self.get("server_addr").filter(|address| address.starts_with(b"unix:")) {
+        let address = self.get("server_addr").filter(|address| address.starts_with(b"unix:"));
+        if let Some(address) = address.or_else(|| self.get("server_port")) {
             option("--listen", address.into());
         }
         for (name, value) in &self.fields {
