@@ -98,7 +98,7 @@ bench-publish: ## Keep the last results in bench/results, and put their figures 
 bench-tools: build
 	@scripts/need bench
 	@bench/install
-	$(CARGO) build $(LOCKED) --release --manifest-path bench/Cargo.toml --target-dir target
+	$(CARGO) build $(LOCKED) --release --manifest-path bench/Cargo.toml --workspace --target-dir target
 
 SOAK := $(CARGO) run $(LOCKED) --quiet --release --manifest-path tests/soak/Cargo.toml --target-dir target --
 
@@ -173,8 +173,8 @@ check: headers ## Check formatting, clippy, documentation, scripts, dependencies
 	$(CARGO) clippy $(LOCKED) --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc $(LOCKED) --workspace --no-deps --document-private-items
 	for each in $(APART); do \
-	    $(CARGO) fmt --manifest-path $$each/Cargo.toml --check; \
-	    $(CARGO) clippy $(LOCKED) --manifest-path $$each/Cargo.toml --target-dir target --all-targets -- -D warnings; \
+	    $(CARGO) fmt --manifest-path $$each/Cargo.toml --all --check; \
+	    $(CARGO) clippy $(LOCKED) --manifest-path $$each/Cargo.toml --target-dir target --workspace --all-targets -- -D warnings; \
 	done
 	shellcheck -x -P SCRIPTDIR $$(grep -LE '^#!.*python' scripts/*) bench/install .ci/run
 	$(CARGO) deny $(LOCKED) check -D warnings licenses bans sources

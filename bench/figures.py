@@ -86,9 +86,9 @@ class Result:
         return Figure.of([(own - arithmetic - base) / base for (own, base), arithmetic in pairs])
 
     def arithmetic_samples(self, algorithm: str) -> list[float]:
-        """The bare signature check, where a server makes it."""
-        group = f"{algorithm} new"
-        return [checked - plain for checked, plain in zip(*(self.samples(group, f"reference{side}") for side in (", check", "")))]
+        """The bare signature check, where nginx makes it."""
+        checked, plain = (self.samples(f"{algorithm} new", f"{what} {algorithm}") for what in ("check", "plain"))
+        return [with_it - without for with_it, without in zip(checked, plain)]
 
     def arithmetic(self, algorithm: str) -> Figure:
         return Figure.of(self.arithmetic_samples(algorithm))

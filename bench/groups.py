@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from servers import HERE, MODULE, TARGET, Failure, Nginx, Room, Server, stop
+from servers import HERE, MODULE, ROOT, TARGET, Failure, Nginx, Room, Server
 
 LOCATION = r"location ~ ^/api/users/(?<user_id>[^/]+)(?:/|$)"
 ASYMMETRIC = ("RS256", "ES256", "ES512", "EdDSA")
 KID = "kT4mZ8qLr2VxWc6NpB0yHd9sJf3GaE7u"
 PATH = "/api/users/{user}/file"
-# A server that does next to nothing, and the same with a bare signature check: the arithmetic where it is used.
-REFERENCE = ("reference", "reference, check")
+# An nginx with a module that does nothing but check the signature, where it has checked the same (arithmetic/).
+ARITHMETIC = ROOT / "target/release/libarithmetic.so"
 NJS = TARGET / "njs/usr/lib/nginx/modules/ngx_http_js_module.so"
 # To be repeated wherever another proxy_set_header is: one replaces all that were inherited.
 KEPT_ALIVE = 'proxy_set_header Connection "";'
@@ -67,9 +67,8 @@ class Stack:
 
     def start(self) -> None:
         """Starts every nginx. A process of its own lays out its memory in its own way, so each round has new ones."""
-        reference, self.reference = self.room.reference()
-        self.sides |= {"reference": reference, "reference, check": reference}
         self.start_bare()
+        self.start_arithmetic()
         self.start_ours()
         if self.njs:
             self.start_njs()
@@ -118,6 +117,14 @@ class Stack:
             }
         self.run(Nginx(self.room, "bare", http=self.upstreams()), servers, behind)
 
+    def start_arithmetic(self) -> None:
+        servers = {
+            f"{what} {algorithm}": located(f"arithmetic {what} {algorithm} {self.room.keys};")
+            for algorithm in ("HS256", *ASYMMETRIC)
+            for what in ("plain", "check")
+        }
+        self.run(Nginx(self.room, "arithmetic", (ARITHMETIC,)), servers)
+
     def start_ours(self) -> None:
         servers = {"elsewhere": located(""), "off": located("jwt_user_scope off;")}
         for algorithm in ("HS256", *ASYMMETRIC):
@@ -150,19 +157,18 @@ class Stack:
     def stop(self) -> None:
         for nginx in self.nginxes:
             nginx.stop()
-        stop(self.reference)
 
 
 def groups(stack: Stack) -> list[Group]:
     njs = ("njs, js_set", "njs, auth_request") if stack.njs else ()
     every = [
         Group("HS256 repeated", "HS256", "repeated", ("bare", "elsewhere", "off", "ours HS256", *njs)),
-        Group("HS256 new", "HS256", "new", ("bare", "ours HS256", *njs, *REFERENCE)),
+        Group("HS256 new", "HS256", "new", ("bare", "ours HS256", *njs, *arithmetic("HS256"))),
     ]
     for algorithm in ASYMMETRIC:
         share = 0.05 if algorithm == "ES512" else 0.2
         every.append(Group(f"{algorithm} repeated", algorithm, "repeated", ("bare", f"ours {algorithm}"), 0.5))
-        every.append(Group(f"{algorithm} new", algorithm, "new", ("bare", f"ours {algorithm}", *REFERENCE), share))
+        every.append(Group(f"{algorithm} new", algorithm, "new", ("bare", f"ours {algorithm}", *arithmetic(algorithm)), share))
     if stack.cache:
         # By themselves: whoever runs after a costly signature check finds the processor's caches full of it.
         for algorithm in ("HS256", *ASYMMETRIC):
@@ -198,15 +204,14 @@ def fastapi_groups() -> list[Group]:
     return found
 
 
-def path(side: str, algorithm: str) -> str:
-    if side in REFERENCE:
-        return f"/{'check' if side == 'reference, check' else 'plain'}/{algorithm}"
-    return PATH
+def arithmetic(algorithm: str) -> tuple[str, str]:
+    """The sides whose difference is a bare signature check."""
+    return f"plain {algorithm}", f"check {algorithm}"
 
 
 def is_open(side: str) -> bool:
     """Whether a side has no check, and so answers every request."""
-    return side in ("bare", "elsewhere", "off", "proxy", "FastAPI", "reference")
+    return side in ("bare", "elsewhere", "off", "proxy", "FastAPI") or side.startswith("plain ")
 
 
 def expected(side: str, kind: str) -> list[int]:
@@ -221,7 +226,7 @@ def expected(side: str, kind: str) -> list[int]:
 def kinds(side: str) -> tuple[str, ...]:
     """The requests that tell whether a side checks what it is said to check."""
     # It looks at the signature, and at nothing else.
-    if side in REFERENCE:
+    if side.startswith(("plain ", "check ")):
         return ("repeated", "bad-signature")
     return ("repeated", "bad-signature", "other-user", "expired", "none")
 
@@ -233,7 +238,7 @@ def prove(stack: Stack, ask) -> int:
     for group in groups(stack):
         for side in group.sides:
             for kind in kinds(side):
-                status = ask(stack.sides[side], path(side, group.algorithm), group.algorithm, kind)
+                status = ask(stack.sides[side], PATH, group.algorithm, kind)
                 looked_at += 1
                 if status not in expected(side, kind):
                     raise Failure(f"{side} answers {status} to {group.algorithm} {kind}, not {expected(side, kind)}")

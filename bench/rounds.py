@@ -1,9 +1,11 @@
 """One round of one group: the same requests to every side, batch by batch in turn."""
 
 import json
+from contextlib import nullcontext
 from statistics import median
 
-from groups import PATH, Group, Stack, expected, path
+import cores
+from groups import PATH, Group, Stack, expected
 from servers import Room, Server
 
 # Short enough for all sides to meet the same weather, long enough for a batch's beginning and end not to matter.
@@ -30,19 +32,22 @@ def run_group(room: Room, stack: Stack, group: Group, number: int, options) -> d
     turn = number % len(group.sides)
     order = group.sides[turn:] + group.sides[:turn]
     sides = {
-        f"side__{at}": side_option(stack.sides[side], expected(side, group.kind), path(side, group.algorithm))
+        f"side__{at}": side_option(stack.sides[side], expected(side, group.kind))
         for at, side in enumerate(order)
     }
-    result = load(
-        room,
-        algorithm=group.algorithm,
-        kind=group.kind,
-        requests=requests,
-        batch=-(-requests // batches),
-        connections=options.connections,
-        rate=group.rate,
-        **sides,
-    )
+    servers = [process for side in order for process in (*stack.sides[side].front, *stack.sides[side].behind)]
+    # A client that keeps a pace waits awake, and must not keep the server from answering.
+    with cores.released(servers) if group.rate else nullcontext():
+        result = load(
+            room,
+            algorithm=group.algorithm,
+            kind=group.kind,
+            requests=requests,
+            batch=-(-requests // batches),
+            connections=options.connections,
+            rate=group.rate,
+            **sides,
+        )
     return {side: summary(sample) for side, sample in zip(order, result["sides"])}
 
 

@@ -113,14 +113,6 @@ class Room:
         for log in self.directory.glob("*-error.log"):
             os.truncate(log, 0)
 
-    def reference(self) -> tuple[Server, subprocess.Popen]:
-        """The server of the native part, with and without a bare signature check."""
-        command = [self.native, "serve", f"keys={self.keys}", f"file={self.directory}/root/api/users/{USER}/file"]
-        process = self.spawn("reference", command, {})
-        pattern = re.compile(r"listening on 127\.0\.0\.1:(\d+)")
-        seen = self.wait_for("reference", process, lambda: pattern.search(self.log("reference")))
-        return Server(int(seen[1]), (process.pid,)), process
-
     def uvicorn(self, app: str) -> Server:
         """One uvicorn process with one application of `app.py`."""
         command = [TARGET / "venv/bin/python", "-m", "uvicorn", f"app:{app}", "--app-dir", HERE, "--port", "0"]

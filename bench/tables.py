@@ -49,7 +49,7 @@ def added(result: Result) -> str:
         rows.append(["`auth_request` to FastAPI + PyJWT", good, *[""] * 4, bad])
         good, bad = (result.added(f"FastAPI alone, {kind}", "FastAPI, dependency").microseconds() for kind in ("repeated", "bad-signature"))
         rows.append(["FastAPI dependency, no nginx", good, *[""] * 4, bad])
-    rows.append(["the signature check alone, in a server", *[result.arithmetic(algorithm).microseconds() for algorithm in ALGORITHMS], ""])
+    rows.append(["the signature check alone, in nginx", *[result.arithmetic(algorithm).microseconds() for algorithm in ALGORITHMS], ""])
     rows.append(["the signature check alone, in a loop", *[result.arithmetic_in_loop(algorithm).microseconds() for algorithm in ALGORITHMS], ""])
     return table(["adds, in microseconds of CPU", *ALGORITHMS, "HS256 refused"], rows)
 

@@ -3,7 +3,6 @@
 //! - `keys dir=DIR`: a key of each algorithm, private for us and public for nginx
 //! - `token keys=DIR algorithm=A kind=K`: one token
 //! - `load ...`: requests over kept-alive connections; see [`load`]
-//! - `serve keys=DIR file=FILE`: a server with and without a bare signature check; see [`serve`]
 //! - `arithmetic keys=DIR algorithm=A count=N`: what that check costs in a loop
 
 mod arithmetic;
@@ -13,7 +12,6 @@ mod latency;
 mod load;
 mod processes;
 mod requests;
-mod serve;
 mod side;
 mod tokens;
 
@@ -57,9 +55,8 @@ fn run() -> Result<(), Failure> {
         "keys" => keys::make(options.text("dir")?.as_ref()),
         "token" => tokens::print(&options),
         "load" => load::run(&options),
-        "serve" => serve::run(&options),
         "arithmetic" => arithmetic::run(&options),
-        _ => Err("usage: bench keys|token|load|serve|arithmetic name=value ...".into()),
+        _ => Err("usage: bench keys|token|load|arithmetic name=value ...".into()),
     }
 }
 
