@@ -146,9 +146,10 @@ impl Cache {
     pub(crate) fn keep(&self, sought: Sought, identity: &Rc<Identity>, now: u64) {
         let mut tokens = self.tokens.borrow_mut();
         // A time far ahead is one of a clock that has been set back since.
-        if now >= self.sweep_at.get() || self.sweep_at.get() > now + SWEEP {
+        let next = now.saturating_add(SWEEP);
+        if now >= self.sweep_at.get() || self.sweep_at.get() > next {
             tokens.retain(|_, identity| !identity.token().times().is_over(now));
-            self.sweep_at.set(now + SWEEP);
+            self.sweep_at.set(next);
         }
         let Sought { token, keys, claim, hash } = sought;
         let remembered = Remembered { token: token.into(), keys: keys.clone(), claim: claim.clone(), hash };

@@ -56,7 +56,7 @@ const STEPS: [Step; 22] = [
 /// Decoding, the one habit that makes a difference each time: of everything, or of all but slashes.
 const DECODERS: [Step; 2] = [|path| decode(path, |_| true), |path| decode(path, |b| b != b'/')];
 
-/// Nobody in use decodes more often.
+/// Nobody in use decodes more often, whether or not nginx has done so before.
 const DECODED_AT_MOST: usize = 2;
 
 /// A path as some backend may see it before it splits it into segments.
@@ -88,7 +88,7 @@ impl<V: FnMut(Variant) -> Result<(), Unreadable>> Variants<V> {
         let mut paths = Vec::new();
         variants.add(path.to_vec(), &mut paths)?;
         variants.complete(&mut paths)?;
-        while variants.decoded < DECODED_AT_MOST {
+        for _ in 0..DECODED_AT_MOST {
             variants.decoded += 1;
             paths = variants.decode(&paths)?;
             variants.complete(&mut paths)?;

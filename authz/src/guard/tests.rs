@@ -154,7 +154,7 @@ fn does_not_choose_between_users() {
 
 #[test]
 fn judges_what_goes_out_after_a_rewrite_too() {
-    let rows: [(&[u8], &[u8], Readings); 10] = [
+    let rows: [(&[u8], &[u8], Readings); 12] = [
         (b"/old/A", b"/api/users/A", user("A")),
         (b"/old/a%20b", b"/api/users/a b", user("a b")),
         (b"/api/users/A", b"/v2/A", user("A")),
@@ -165,6 +165,9 @@ fn judges_what_goes_out_after_a_rewrite_too() {
         (b"/old/A", b"/x/%2e%2e/api/users/A", user("A")),
         (b"/old/A", b"/api%2fusers/A", user("A")),
         (b"/old/A", b"/api%2561/users/A", Readings::NotUnder),
+        // Decoded by nginx, then by a router, then segment by segment.
+        (b"/old/A", b"/%2561pi/users/A", user("A")),
+        (b"/old/A", b"/%252561pi/users/A", Readings::NotUnder),
     ];
     for (raw, uri, readings) in rows {
         let judged = guard(&["/api/users/:user_id"]).judge(raw, Some(uri));

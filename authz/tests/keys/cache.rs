@@ -127,6 +127,16 @@ fn time_is_looked_at_again() {
 }
 
 #[test]
+fn the_end_of_time_is_a_time() {
+    let cache = cache(10);
+    let policy = policy(&secret_keys(), "uid", Rules::default(), &cache);
+    let token = claims(json!({ "uid": "A", "exp": 1e30 }));
+    for _ in 0..2 {
+        assert_eq!((ask(&policy, &token, &[], u64::MAX), cache.len()), (Ok(Granted::Ok), 1));
+    }
+}
+
+#[test]
 fn every_other_rule_is_looked_at_again() {
     let cache = cache(10);
     let keys = secret_keys();

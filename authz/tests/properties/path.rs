@@ -42,8 +42,10 @@ fn without_query(raw: &[u8]) -> &[u8] {
     raw.split(|&b| b == b'?').next().unwrap_or_default()
 }
 
-/// The segments of a path in order, each decoded on its own.
+/// The segments of a path in order, each decoded on its own. A path is text before that, too: no character is encoded in
+/// part.
 fn segments_of(path: &[u8]) -> Option<Vec<String>> {
+    std::str::from_utf8(path).ok()?;
     let written: Vec<&[u8]> = path.strip_prefix(b"/")?.split(|&b| b == b'/').collect();
     let last = written.len() - 1;
     let decode = |(at, segment): (usize, &&[u8])| match percent_decode(segment).decode_utf8().ok()? {
