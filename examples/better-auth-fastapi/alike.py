@@ -134,6 +134,7 @@ def claims(w: World) -> list[Case]:
         w.case("uid missing", "bad_claim", w.signed("uid")),
         w.case("uid null", "bad_claim", w.signed(uid=None)),
         w.case("sub and uid differ", "ok", w.signed(sub=w.bob.id)),
+        w.case("sub or jti not text", "bad_claim", w.signed(sub=42), w.signed(sub=None), w.signed(jti=[])),
         w.case("uid of the other", "user_mismatch", w.signed(uid=w.bob.id)),
         w.case("uid with a space", "user_mismatch", w.signed(uid=w.alice.id + " "), w.signed(uid=" " + w.alice.id)),
         w.case("uid 42 at /042", "user_mismatch", w.signed(uid=42), path=w.path(user="042")),
