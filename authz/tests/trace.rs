@@ -12,6 +12,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 
+mod refusals;
+
 const OLD: &[u8] = b"an old secret for these tests of 32 bytes or more";
 const NEW: &[u8] = b"a new secret for these tests of 32 bytes or more";
 const NOW: u64 = 1_000_000;
@@ -117,45 +119,8 @@ fn tells_keys_apart_by_where_they_come_from() {
 
 #[test]
 fn every_word_has_its_place() {
-    use Denied::*;
     let granted = [Granted::Ok, Granted::Bypassed, Granted::Preflight].map(Ok);
-    let denied = [
-        MissingToken,
-        TwoTokens,
-        Segments,
-        Encoding,
-        Header,
-        HeaderMember,
-        Critical,
-        Unencoded,
-        Payload,
-        UnsupportedAlgorithm,
-        UnknownKey,
-        BadSignature,
-        KeysUnavailable,
-        ExpMissing,
-        ExpInvalid,
-        Expired,
-        NbfInvalid,
-        NotYetValid,
-        IatInvalid,
-        LifetimeExceeded,
-        BadIssuer,
-        BadAudience,
-        BadType,
-        SubInvalid,
-        JtiInvalid,
-        UserMissing,
-        UserInvalid,
-        UserMismatch,
-        EmptyScope,
-        RequirementFailed,
-        RequirementFailedToken,
-        UncoveredPath,
-        AmbiguousPath,
-        Internal,
-    ]
-    .map(Err);
+    let denied = refusals::ALL.map(Err);
     let decisions = granted.into_iter().chain(denied).map(Decision::without_identity);
     let words = decisions.map(|decision| {
         assert_eq!(WORDS[decision.word_index().unwrap()], decision.word());

@@ -23,6 +23,7 @@ pub(super) fn header_line(key: ngx_str_t, value: ngx_str_t) -> ngx_table_elt_t {
     }
 }
 
+// SAFETY: as versions.c defines them.
 unsafe extern "C" {
     fn jwt_user_scope_internal(r: *const ngx_http_request_t) -> c_uint;
     fn jwt_user_scope_filter_finalize(r: *const ngx_http_request_t) -> c_uint;

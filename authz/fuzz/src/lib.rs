@@ -33,6 +33,7 @@ extern "C" fn tell() {
     eprintln!("reached: accepted {accepted} refused {refused} nothing {}", count(Reached::Nothing));
 }
 
+// SAFETY: as C has it (C11 section 7.22.4.2).
 unsafe extern "C" {
     fn atexit(function: extern "C" fn()) -> i32;
 }

@@ -13,6 +13,7 @@ mod keys;
 
 type Failure = Box<dyn std::error::Error>;
 
+// SAFETY: module.c defines it, and only its address is taken here.
 unsafe extern "C" {
     static mut ngx_http_arithmetic_module: c_void;
 }
