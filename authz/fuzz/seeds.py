@@ -75,6 +75,14 @@ decisions = [
 
 BEARERS = [b"Bearer abc.def.ghi", b"bearer x", b"BEARER   a b  ", b"Bearer \tT", b'bEARER "T" ']
 
+OBJECTS = [
+    b"{}", b' { } \n', PLAIN.encode(), b'{"a":{"a":{"a":[1,[2],{}]}},"b":[{"a":1},{"a":1}]}',
+    b'{"n":[0,-0,1.5,-1.5e-3,2E+10,1e999,123456789012345678901234567890],"w":[null,true,false]}',
+    '{"esc":"\\" \\\\ \\/ \\b\\f\\n\\r\\t \\u00e9 \\ud83d\\ude00","u\\u0069d":"x","\u00e9\u20ac":"\U0001f600 and more"}'.encode(),
+    b'{"short":"","a string of some length":"and another one, longer than eight bytes","\x7f":"\xc2\x80"}',
+    b"{" + b",".join(b'"member%d":%d' % (i, i) for i in range(20)) + b"}", b'{"x":' + b"[" * 126 + b"]" * 126 + b"}",
+]
+
 PATHS = [
     b"/", b"/api/users/A", b"/api/users/A/x/", b"/api/users/A?x=/../B;%2f#\\", b"/a%20b/c", b"/%41", b"/.well-known/x",
     b"/a.b/..c/...d", b"/caf%C3%A9", b"/\xf0\x9f\x98\x80/%e2%82%ac", b"/api/users/B/%20x/+@:,", b"/old/A\n/api/users/A",
@@ -116,6 +124,13 @@ FILES += [
 
 # What coverage alone would not keep.
 CASES = {
+    "object": [
+        b"", b"[]", b'{"a":1,"a":1}', b'{"a":1,"\\u0061":2}', b'{"x":[{"a":1,"a":2}]}', b'{"a":01}', b'{"a":1.}', b'{"a":-}',
+        b'{"a":1e+}', b'{"a":.5}', b'{"a":tru}', b'{"a":truex}', b'{"a":"\x01"}', b'{"a":"01234567\x1f"}', b'{"a":"\\x"}',
+        b'{"a":"\\ud800"}', b'{"a":"\\', b'{"a":"\\"}', b'{"a":1,}', b'{,}', b'{"a" 1}', b'{"a":1 "b":2}', b'{"a":[1,]}',
+        b'{"a":[1 2]}', b"{}x", b'\xef\xbb\xbf{}', b'{"a":"\xff"}', b"{" + b",".join(b'"m%d":0' % (i % 19) for i in range(20)) + b"}",
+        b'{"x":' + b"[" * 127 + b"]" * 127 + b"}", b'{"\x00":1}', b"{'a':1}", b'{"a":\x0b1}', b'{"a":1}\x00',
+    ],
     "bearer": [b"", b"Bearer", b"Bearer ", b" Bearer T", b"Bearer\tT", b"BearerT", b"Basic QTpC", b"Bearer\xa0T"],
     "token": [
         tokens[0] + b"=", tokens[0] + b".", tokens[0][:-1], tokens[0].replace(b".", b"..", 1), tokens[0].swapcase(),
@@ -166,8 +181,8 @@ def write(kind, target, inputs):
 
 
 for target, inputs in {
-    "bearer": BEARERS, "token": tokens, "decision": decisions, "path": PATHS, "guard": GUARDED, "key_file": FILES,
-    "key_set": SETS,
+    "bearer": BEARERS, "object": OBJECTS, "token": tokens, "decision": decisions, "path": PATHS, "guard": GUARDED,
+    "key_file": FILES, "key_set": SETS,
 }.items():
     write("seeds", target, inputs)
 for target, inputs in CASES.items():

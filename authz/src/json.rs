@@ -1,19 +1,14 @@
 //! Strict JSON objects: unique member names at every depth, bounded nesting, and values kept as they were written.
 //!
-//! `serde_json` does the parsing. Its `Value` would lose how a number was written and let the last of two equal names
-//! win, so members are kept as raw text and looked at when asked for.
+//! A tree of values, as libraries build it, would lose how a number was written, let the last of two equal names win, and
+//! cost more than all else that is done with a token but its signature. So the text is read once by [`scan`], which notes
+//! where members stand, and values are looked at when asked for. `serde_json` resolves escapes.
 
 use std::borrow::Cow;
-use std::fmt;
-use std::ops::Range;
 
-use memchr::memchr;
-use serde::Deserializer as _;
-use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
+mod scan;
 
-/// Levels of nesting admitted, the outermost object included (the limit of `serde_json` itself).
-pub const MAX_DEPTH: usize = 127;
+use scan::{Member, Text, unquote};
 
 /// The text is not a strict JSON object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,19 +19,6 @@ pub struct NotAnObject;
 pub struct Object {
     text: String,
     members: Vec<Member>,
-}
-
-#[derive(Debug)]
-struct Member {
-    name: Name,
-    value: Range<usize>,
-}
-
-/// A member's name: where it stands in the text, or, written with escapes, what it means.
-#[derive(Debug)]
-enum Name {
-    At(Range<usize>),
-    Escaped(Box<str>),
 }
 
 /// One value, borrowed from its object.
@@ -64,13 +46,7 @@ impl Object {
     /// share a name.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, NotAnObject> {
         let text = String::from_utf8(bytes).map_err(|_| NotAnObject)?;
-        let members = {
-            let mut json = serde_json::Deserializer::from_str(&text);
-            let has_escapes = memchr(b'\\', text.as_bytes()).is_some();
-            let members = json.deserialize_map(Members { text: &text, has_escapes }).map_err(|_| NotAnObject)?;
-            json.end().map_err(|_| NotAnObject)?;
-            members
-        };
+        let members = Text::new(&text).and_then(Text::object).ok_or(NotAnObject)?;
         Ok(Self { text, members })
     }
 
@@ -82,32 +58,15 @@ impl Object {
     /// The value of the one member whose name, ASCII letters folded, is `name`; `None` when there are two.
     pub fn get_folded(&self, name: &str) -> Option<Value<'_>> {
         fault!("shown" in name.as_bytes());
-        let mut members = self.members.iter().filter(|m| m.name.get(&self.text).eq_ignore_ascii_case(name));
+        let text = Text::again(&self.text);
+        let mut members = self.members.iter().filter(|member| text.name(member).eq_ignore_ascii_case(name.as_bytes()));
         let member = members.next()?;
-        members.next().is_none().then(|| Value::of(&self.text[member.value.clone()]))
+        members.next().is_none().then(|| Value::of(text.value(member)))
     }
 
     /// The value of a member, if there is one of this name.
     pub fn get(&self, name: &str) -> Option<Value<'_>> {
-        let member = self.members.iter().find(|m| is_same(m.name.bytes(&self.text), name.as_bytes()))?;
-        Some(Value::of(&self.text[member.value.clone()]))
-    }
-}
-
-impl Name {
-    fn get<'a>(&'a self, text: &'a str) -> &'a str {
-        match self {
-            Self::At(range) => &text[range.clone()],
-            Self::Escaped(name) => name,
-        }
-    }
-
-    /// To compare with: it costs no look for the ends of characters.
-    fn bytes<'a>(&'a self, text: &'a str) -> &'a [u8] {
-        match self {
-            Self::At(range) => &text.as_bytes()[range.clone()],
-            Self::Escaped(name) => name.as_bytes(),
-        }
+        Text::again(&self.text).find(&self.members, name).map(Value::of)
     }
 }
 
@@ -129,8 +88,8 @@ impl<'a> Value<'a> {
     pub fn step(&self, token: &str) -> Option<Value<'a>> {
         match self {
             Self::Object(raw) => {
-                let mut json = serde_json::Deserializer::from_str(raw);
-                json.deserialize_map(Find { name: token }).ok().flatten().map(Value::of)
+                let text = Text::again(raw);
+                text.find(&text.object()?, token).map(Value::of)
             }
             Self::Array(_) => self.elements()?.into_iter().nth(array_index(token)?),
             _ => None,
@@ -140,8 +99,7 @@ impl<'a> Value<'a> {
     /// The elements of an array; `None` for anything else.
     pub fn elements(&self) -> Option<Vec<Value<'a>>> {
         let Self::Array(raw) = self else { return None };
-        let elements: Vec<&'a RawValue> = serde_json::from_str(raw).ok()?;
-        Some(elements.into_iter().map(|raw| Value::of(raw.get())).collect())
+        Some(Text::again(raw).array()?.into_iter().map(Value::of).collect())
     }
 
     /// How a variable shows the value: a string as it is, numbers and booleans as written, an array of these joined with
@@ -184,202 +142,6 @@ impl<'a> Value<'a> {
 fn array_index(token: &str) -> Option<usize> {
     let canonical = token == "0" || !token.starts_with('0');
     (canonical && token.bytes().all(|b| b.is_ascii_digit())).then(|| token.parse().ok())?
-}
-
-/// The content of a quoted string; `None` where an escape stands for no character (a lone surrogate).
-fn unquote(raw: &str) -> Option<Cow<'_, str>> {
-    if memchr(b'\\', raw.as_bytes()).is_some() {
-        return serde_json::from_str(raw).ok().map(Cow::Owned);
-    }
-    raw.get(1..raw.len() - 1).map(Cow::Borrowed)
-}
-
-/// Collects the members of the outermost object.
-struct Members<'t> {
-    text: &'t str,
-    /// Without any, every string stands for the text that is written.
-    has_escapes: bool,
-}
-
-impl Members<'_> {
-    fn range(&self, part: &str) -> Range<usize> {
-        let start = part.as_ptr() as usize - self.text.as_ptr() as usize;
-        start..start + part.len()
-    }
-}
-
-impl<'de> Visitor<'de> for Members<'de> {
-    type Value = Vec<Member>;
-
-    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::with_capacity(8);
-        while let Some(name) = map.next_key_seed(Text)? {
-            let raw = map.next_value::<&'de RawValue>()?.get();
-            check(raw, self.has_escapes).map_err(de::Error::custom)?;
-            let name = match name {
-                Cow::Borrowed(name) => Name::At(self.range(name)),
-                Cow::Owned(name) => Name::Escaped(name.into()),
-            };
-            members.push(Member { name, value: self.range(raw) });
-        }
-        unique(members.iter().map(|m| m.name.bytes(self.text)))?;
-        Ok(members)
-    }
-}
-
-/// What skipping a value leaves unchecked: strings that stand for no text, and everything about nested members.
-fn check(raw: &str, has_escapes: bool) -> Result<(), &'static str> {
-    match raw.as_bytes().first() {
-        Some(b'"') if has_escapes && unquote(raw).is_none() => Err("not a string"),
-        Some(b'{' | b'[') => {
-            let mut json = serde_json::Deserializer::from_str(raw);
-            Nested { levels: MAX_DEPTH - 1 }.deserialize(&mut json).map_err(|_| "not strict")
-        }
-        _ => Ok(()),
-    }
-}
-
-/// No name twice. Few members are compared directly, many (a hostile header) are sorted.
-fn unique<'a, E: de::Error>(names: impl Iterator<Item = &'a [u8]> + Clone) -> Result<(), E> {
-    const FEW: usize = 16;
-    let repeated = if names.clone().nth(FEW).is_none() {
-        names.clone().enumerate().any(|(i, name)| names.clone().take(i).any(|other| is_same(other, name)))
-    } else {
-        let mut sorted: Vec<&[u8]> = names.collect();
-        sorted.sort_unstable();
-        sorted.windows(2).any(|pair| pair[0] == pair[1])
-    };
-    if repeated { Err(E::custom("duplicate member name")) } else { Ok(()) }
-}
-
-/// Whether two names are the same. Claims' names are short, and many of one length: most differ in their first byte, which
-/// is seen sooner than a comparison of memory is called.
-fn is_same(name: &[u8], other: &[u8]) -> bool {
-    name.len() == other.len() && name.iter().eq(other)
-}
-
-/// A string, borrowed where it has no escapes.
-struct Text;
-
-impl<'de> DeserializeSeed<'de> for Text {
-    type Value = Cow<'de, str>;
-
-    fn deserialize<D: de::Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
-        json.deserialize_str(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Text {
-    type Value = Cow<'de, str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("a string")
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Cow::Borrowed(text))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(text.to_owned()))
-    }
-}
-
-/// Walks a nested value and keeps nothing.
-#[derive(Clone, Copy)]
-struct Nested {
-    levels: usize,
-}
-
-impl Nested {
-    fn deeper<E: de::Error>(self) -> Result<Self, E> {
-        let levels = self.levels.checked_sub(1).ok_or_else(|| E::custom("nested too deep"))?;
-        Ok(Self { levels })
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Nested {
-    type Value = ();
-
-    fn deserialize<D: de::Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
-        json.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Nested {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        let inner = self.deeper()?;
-        while seq.next_element_seed(inner)?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let inner = self.deeper()?;
-        let mut names = Vec::new();
-        while let Some(name) = map.next_key_seed(Text)? {
-            map.next_value_seed(inner)?;
-            names.push(name);
-        }
-        unique(names.iter().map(|name| name.as_bytes()))
-    }
-}
-
-/// Finds one member of an object.
-struct Find<'n> {
-    name: &'n str,
-}
-
-impl<'de> Visitor<'de> for Find<'_> {
-    type Value = Option<&'de str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut found = None;
-        while let Some(name) = map.next_key_seed(Text)? {
-            let value = map.next_value::<&'de RawValue>()?;
-            if name == self.name {
-                found = Some(value.get());
-            }
-        }
-        Ok(found)
-    }
 }
 
 #[cfg(test)]

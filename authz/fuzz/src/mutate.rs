@@ -93,6 +93,16 @@ pub fn tokens(data: &mut [u8], size: usize, max_size: usize, seed: u32) -> usize
     put(data, token(signer, &header, &payload).as_bytes(), max_size)
 }
 
+/// Changes an object.
+pub fn object(data: &mut [u8], size: usize, max_size: usize, seed: u32) -> usize {
+    let mut random = Random(seed.into());
+    if random.below(2) == 0 {
+        return fuzzer_mutate(data, size, max_size);
+    }
+    let changed = json(&data[..size], &mut random);
+    put(data, &changed, max_size)
+}
+
 /// Changes a document behind one byte that chooses, or makes one of the keys at hand.
 pub fn document(data: &mut [u8], size: usize, max_size: usize, seed: u32) -> usize {
     let mut random = Random(seed.into());

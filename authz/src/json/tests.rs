@@ -1,3 +1,4 @@
+use super::scan::MAX_DEPTH;
 use super::*;
 
 fn parse(text: &str) -> Result<Object, NotAnObject> {
@@ -56,6 +57,18 @@ fn refuses_what_is_not_one_strict_object() {
         "{\"\\ud800\":1}",
         "{\"a\":[\"\\ud800\"]}",
         "{\"a\":{\"\\ud800\":1}}",
+        "{\"a\":tru}",
+        "{\"a\":truex}",
+        "{\"a\":True}",
+        "{\"a\":nul}",
+        "{\"a\":[1 2]}",
+        "{\"a\":[1,]}",
+        "{\"a\":[,1]}",
+        "{\"a\":1 \"b\":2}",
+        "{,}",
+        "{\"a\":[1}",
+        "{\"a\":1]",
+        "{\"a\" \"b\"}",
         "/**/{}",
         "\u{feff}{}",
     ];
@@ -65,6 +78,71 @@ fn refuses_what_is_not_one_strict_object() {
     assert!(Object::parse(b"{\"a\":\"\xff\"}".to_vec()).is_err(), "not UTF-8");
     assert!(parse(" \r\n\t{ } ").is_ok(), "white space around it");
     assert!(parse(r#"{"a":[-1,-1.5,18446744073709551616,true,null,"\u00e9",{}]}"#).is_ok(), "each kind of value");
+}
+
+/// Strings are read eight bytes at a time: every byte in every place of two such steps and a bit.
+#[test]
+fn knows_where_a_string_ends() {
+    for length in 0..20 {
+        for place in 0..length {
+            for byte in 0..=0x7f {
+                let mut content = "abcdefghijklmnopqrst".as_bytes()[..length].to_vec();
+                content[place] = byte;
+                let content = String::from_utf8(content).unwrap();
+                let object = parse(&format!("{{\"{content}\":\"{content}\",\"other\":0}}"));
+                match byte {
+                    0..0x20 | b'"' => assert!(object.is_err(), "{content:?}"),
+                    b'\\' => {}
+                    _ => {
+                        let object = object.unwrap_or_else(|_| panic!("{content:?}"));
+                        assert_eq!(object.get(&content), Some(Value::String((&*content).into())), "{content:?}");
+                        assert_eq!(object.get("other"), Some(Value::Number("0")), "{content:?}");
+                    }
+                }
+            }
+        }
+    }
+    let object = parse(r#"{"a long name \\":"and a \"longer\" value\\"}"#).unwrap();
+    assert_eq!(object.get("a long name \\"), Some(Value::String("and a \"longer\" value\\".into())));
+    for text in [r#"{"a":"\"#, r#"{"a":"\""#, r#"{"a":"\"}"#, r#"{"a"#, r#"{"a":"0123456789"#] {
+        assert!(parse(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn reads_numbers_by_the_grammar_whatever_their_size() {
+    let good = ["0", "-0", "10", "0.0", "0.10", "-1.5", "1e0", "1E5", "1e+05", "1.5e-7", "1e999", "-1e-999"];
+    let bad = [
+        "", "-", "+1", "00", "01", "-01", "1.", ".5", "1.e5", "1e", "1e+", "1e+-1", "1e1.5", "0x1", "1_0", "e1", "--1",
+    ];
+    for number in good {
+        let object = parse(&format!("{{\"n\":{number},\"a\":[{number}]}}")).unwrap_or_else(|_| panic!("{number}"));
+        assert_eq!(object.get("n"), Some(Value::Number(number)));
+        assert_eq!(object.get("a").unwrap().elements(), Some(vec![Value::Number(number)]));
+    }
+    for number in bad {
+        assert!(parse(&format!("{{\"n\":{number}}}")).is_err(), "{number}");
+        assert!(parse(&format!("{{\"n\":[{number},1]}}")).is_err(), "{number}");
+    }
+}
+
+/// Of few names, each with each other; and some that look alike to a glance.
+#[test]
+fn tells_few_names_apart() {
+    let names: Vec<String> =
+        (0..16).map(|i| format!("{}{}{}", i % 3, "-".repeat(i / 3), i % 2)).chain(["".into()]).collect();
+    let object = |names: &[&str]| {
+        parse(&format!("{{{}}}", names.iter().map(|name| format!("\"{name}\":0")).collect::<Vec<_>>().join(",")))
+    };
+    for count in 1..=16 {
+        let mut few: Vec<&str> = names.iter().rev().take(count).map(String::as_str).collect();
+        assert!(object(&few).is_ok(), "{few:?}");
+        for again in 0..count {
+            few.push(few[again]);
+            assert!(object(&few).is_err(), "{few:?}");
+            few.pop();
+        }
+    }
 }
 
 #[test]

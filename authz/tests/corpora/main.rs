@@ -56,6 +56,11 @@ fn header_values() {
 }
 
 #[test]
+fn objects() {
+    check("object");
+}
+
+#[test]
 fn tokens() {
     check("token");
 }

@@ -47,16 +47,6 @@ impl Json {
         if let Text(text) = self { Some(text) } else { None }
     }
 
-    /// Whether it has a number, however deep, that no double holds: RFC 8259 section 6 lets a parser refuse it.
-    pub fn is_beyond_doubles(&self) -> bool {
-        match self {
-            Number(_) => self.number().is_none(),
-            Array(elements) => elements.iter().any(Self::is_beyond_doubles),
-            Object(members) => members.iter().any(|(_, value)| value.is_beyond_doubles()),
-            _ => false,
-        }
-    }
-
     /// A number in the range of a double.
     pub fn number(&self) -> Option<f64> {
         let Number(text) = self else { return None };

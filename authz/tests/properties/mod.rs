@@ -12,6 +12,7 @@ pub mod json;
 pub mod key_file;
 pub mod key_set;
 pub mod keys;
+pub mod object;
 pub mod oracle;
 pub mod path;
 pub mod published;
@@ -40,8 +41,9 @@ impl Reached {
 pub type Property = fn(&[u8]) -> Reached;
 
 /// All of them, by the names of their fuzz targets and corpora.
-pub const PROPERTIES: [(&str, Property); 7] = [
+pub const PROPERTIES: [(&str, Property); 8] = [
     ("bearer", bearer::check),
+    ("object", object::check),
     ("token", token::check),
     ("decision", decision::check),
     ("path", path::check),
