@@ -20,34 +20,60 @@ impl Display for Escaped<'_> {
     }
 }
 
-/// The one line of a refusal. nginx adds client, server and request.
-///
-/// The user is shown only where a token was verified; nothing else of a token ever is.
-pub fn refusal(r: Request, answers: &Answers, denied: Denied, decision: &Decision) {
-    let verb = if answers.report { "would refuse" } else { "refused" };
-    let (word, status, reason) = (denied.word(), denied.status(), denied.reason());
-    let location = String::from_utf8_lossy(r.location_name());
-    let level = level(answers, denied);
-    match decision.user() {
-        Some(user) => r.log(
-            level,
-            format_args!(
-                "jwt_user_scope: {verb} with {status} {word}: {reason}, user: \"{}\", location: \"{location}\"",
-                Escaped(user)
-            ),
-        ),
-        None => r.log(
-            level,
-            format_args!("jwt_user_scope: {verb} with {status} {word}: {reason}, location: \"{location}\""),
-        ),
+/// A location's name, which may be any bytes.
+struct Location<'n>(&'n [u8]);
+
+impl Display for Location<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match str::from_utf8(self.0) {
+            Ok(name) => f.write_str(name),
+            Err(_) => f.write_str(&String::from_utf8_lossy(self.0)),
+        }
     }
+}
+
+/// The one line of a refusal. nginx adds client, server and request.
+struct Refusal<'r> {
+    reports: bool,
+    denied: Denied,
+    /// Shown only where a token was verified; nothing else of a token ever is.
+    user: Option<&'r str>,
+    location: Location<'r>,
+}
+
+impl Display for Refusal<'_> {
+    /// Piece by piece: to have pieces formatted would take longer than to refuse.
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let verb = if self.reports { "would refuse" } else { "refused" };
+        f.write_str("jwt_user_scope: ")?;
+        f.write_str(verb)?;
+        f.write_str(" with ")?;
+        self.denied.status().fmt(f)?;
+        f.write_str(" ")?;
+        f.write_str(self.denied.word())?;
+        f.write_str(": ")?;
+        f.write_str(self.denied.reason())?;
+        if let Some(user) = self.user {
+            f.write_str(", user: \"")?;
+            Escaped(user).fmt(f)?;
+            f.write_str("\"")?;
+        }
+        f.write_str(", location: \"")?;
+        self.location.fmt(f)?;
+        f.write_str("\"")
+    }
+}
+
+/// Tells of a refusal.
+pub fn refusal(r: Request, answers: &Answers, denied: Denied, decision: &Decision) {
+    let (reports, location) = (answers.report, Location(r.location_name()));
+    let line = Refusal { reports, denied, user: decision.user(), location };
+    r.log(level(answers, denied), format_args!("{line}"));
 }
 
 /// The use of a bypass: the only success that leaves a line, since somebody reached another user's path.
 pub fn bypass(r: Request, decision: &Decision) {
-    let location = String::from_utf8_lossy(r.location_name());
-    let user = decision.user().unwrap_or_default();
-    let user = Escaped(user);
+    let (user, location) = (Escaped(decision.user().unwrap_or_default()), Location(r.location_name()));
     r.log(NGX_LOG_INFO, format_args!("jwt_user_scope: bypassed, user: \"{user}\", location: \"{location}\""));
 }
 
