@@ -9,7 +9,7 @@ use crate::conf::{Conf, Position};
 use crate::details::Details;
 use crate::keys::KeyRing;
 use crate::options::Explain;
-use crate::report::{Report, State, Step, Told, quoted};
+use crate::report::{Fetched, Report, State, Step, Told, quoted};
 use crate::request::Request;
 use crate::select::{Selected, select};
 use crate::template::Template;
@@ -129,8 +129,17 @@ impl Asked<'_> {
             notes: self.notes(),
             not_followed: self.not_followed(),
             has_check: self.check().is_some(),
-            key_sets: self.selected.settings.keys.as_ref().map_or(0, |keys| keys.requests.len()),
+            key_sets: self.key_sets(),
         }
+    }
+
+    fn key_sets(&self) -> Vec<Fetched> {
+        let requests = self.selected.settings.keys.iter().flat_map(|keys| &keys.requests);
+        let uri = |uri: &[u8], args: &[u8]| match args {
+            [] => String::from_utf8_lossy(uri).into_owned(),
+            _ => String::from_utf8_lossy(&[uri, b"?", args].concat()).into_owned(),
+        };
+        requests.map(|request| Fetched { uri: uri(&request.uri, &request.args), stale: request.stale }).collect()
     }
 
     fn check(&self) -> Option<Active<'_>> {

@@ -29,12 +29,12 @@ pub struct Source {
 }
 
 impl KeyRing {
-    /// Reads the keys of a location. `jwks` are the key sets, in the order of their directives.
+    /// Reads the keys of a location. `jwks` are the key sets, in the order of their directives, as far as there are any.
     pub fn read(
         settings: &Settings,
         position: &Position,
         environment: Environment,
-        jwks: &[PathBuf],
+        jwks: &[Option<PathBuf>],
     ) -> Result<Self, Failure> {
         let directives = sources(settings, position);
         let allowed = settings.algorithms.flatten();
@@ -56,7 +56,7 @@ impl KeyRing {
         for (number, request) in directives.requests.iter().enumerate() {
             let mut keys = Keys::new(allowed);
             keys.expect_key_set();
-            let file = jwks.get(number);
+            let file = jwks.get(number).and_then(Option::as_ref);
             let set = file.map(|file| key_set(file, allowed, request.issuer.as_deref())).transpose()?;
             let label = KeyLabel { kid: None, issuer: request.issuer.as_deref().map(Into::into) };
             ring.sets.push(set.clone());

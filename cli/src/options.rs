@@ -27,8 +27,8 @@ pub struct Explain {
     /// What the token's user is compared with, in the place of what the location says.
     pub user: Option<Vec<u8>>,
     pub given: Given,
-    /// Key sets, in the order of the directives that fetch them.
-    pub jwks: Vec<PathBuf>,
+    /// Key sets, in the order of the directives that fetch them; `None` for one that was never fetched.
+    pub jwks: Vec<Option<PathBuf>>,
     /// Standard input is a header's value, and not a bare token.
     pub authorization: bool,
     pub json: bool,
@@ -81,7 +81,9 @@ fn explain(mut parser: Parser) -> Result<Command, Failure> {
             "header" => options.headers.push(header(&bytes(&mut parser)?)?),
             "user" => options.user = Some(bytes(&mut parser)?),
             "set" => options.given.extend([variable(&bytes(&mut parser)?)?]),
-            "jwks" => options.jwks.push(parser.value().map_err(wrong)?.into()),
+            "jwks" => {
+                options.jwks.push(Some(parser.value().map_err(wrong)?.into()).filter(|file: &PathBuf| file != ""))
+            }
             "authorization" => options.authorization = true,
             "json" => options.json = true,
             _ if options.place.read(&name, &mut parser)? => {}

@@ -62,8 +62,16 @@ pub struct Report {
     pub not_followed: Vec<&'static str>,
     /// A check is configured.
     pub has_check: bool,
-    /// How many key sets nginx would fetch.
-    pub key_sets: usize,
+    /// The key sets that nginx would fetch, in the order of their directives.
+    pub key_sets: Vec<Fetched>,
+}
+
+/// A key set that nginx fetches.
+pub struct Fetched {
+    /// Where from, with the query string.
+    pub uri: String,
+    /// Seconds for which it serves without another fetch.
+    pub stale: u64,
 }
 
 impl Step {
@@ -132,6 +140,8 @@ impl Report {
             .iter()
             .map(|told| json!({"step": told.step.name(), "state": told.state.name(), "detail": told.detail}))
             .collect();
+        let key_sets: Vec<Value> =
+            self.key_sets.iter().map(|set| json!({"uri": set.uri, "stale": set.stale})).collect();
         let report = json!({
             "about": self.about,
             "uri": self.uri,
@@ -145,7 +155,7 @@ impl Report {
             "notes": self.notes,
             "not_followed": self.not_followed,
             "check": self.has_check,
-            "key_sets": self.key_sets,
+            "key_sets": key_sets,
         });
         format!("{report:#}\n")
     }

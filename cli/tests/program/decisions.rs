@@ -213,3 +213,37 @@ fn each_secret_is_told_by_its_place() {
     assert!(line.contains("new.secret\" kid=new is tried and does not verify"), "{line}");
     assert!(line.contains("old.secret\" issuer=us is tried and does not verify"), "{line}");
 }
+
+#[test]
+fn key_sets_are_given_in_the_order_of_their_directives() {
+    let room = Room::new(
+        "location / { jwt_user_scope any; jwt_user_scope_key_request /one?a=1 stale=1h; jwt_user_scope_key_request /two; }",
+    );
+    let key = |kid: &str, x: &str| format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","kid":"{kid}","x":"{x}"}}]}}"#);
+    room.write("1", key("1", "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"));
+    room.write("2", key("2", "_FHNZCq6XhqgsoYWYTZqNhQEZXxEbrzIeNAPqhxkjqE"));
+    // By a key of neither set.
+    let token = signed(r#"{"alg":"EdDSA","kid":"2"}"#, r#"{"uid":"A","exp":1000300}"#);
+    let (none, other, tried) = ("is not at hand", "has another kid", "is tried and does not verify");
+    let rows: [(&[&str], &str, [&str; 2]); 5] = [
+        (&[], "keys_unavailable", [none, none]),
+        (&["--jwks", "1"], "keys_unavailable", [other, none]),
+        (&["--jwks=", "--jwks", "2"], "keys_unavailable", [none, tried]),
+        (&["--jwks", "2", "--jwks", ""], "keys_unavailable", [tried, none]),
+        (&["--jwks", "1", "--jwks", "2"], "bad_signature", [other, tried]),
+    ];
+    for (sets, word, [one, two]) in rows {
+        let said = room.explain(&[&["--path", "/"], sets].concat(), &token);
+        assert_eq!(said.word(), word, "{sets:?}: {said:?}");
+        if word == "keys_unavailable" {
+            let reasons = format!("key set \"/one\" {one}; key set \"/two\" {two}");
+            assert!(said.step("key").contains(&reasons), "{sets:?}: {said:?}");
+        }
+    }
+    let many = room.explain(&["--path", "/", "--jwks=", "--jwks=", "--jwks="], &token);
+    assert!(many.stderr.contains("more --jwks than"), "{many:?}");
+    let json = room.explain(&["--path", "/", "--json"], &token).stdout;
+    let report: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let wanted = serde_json::json!([{"uri": "/one?a=1", "stale": 3600}, {"uri": "/two", "stale": 86400}]);
+    assert_eq!(report["key_sets"], wanted);
+}

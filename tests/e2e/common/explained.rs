@@ -205,8 +205,9 @@ impl Entry {
             if let Some(kind) = self.kind_left(&report, generation) {
                 return Ok(Compared::Left(kind));
             }
-            if report["key_sets"].as_u64().is_some_and(|sets| sets > 0) {
-                let set = match published(setup, report["key_sets"] == 1, &word) {
+            let sets = report["key_sets"].as_array().map_or(0, Vec::len);
+            if sets > 0 {
+                let set = match published(setup, sets == 1, &word) {
                     Ok(set) => set,
                     Err(kind) => return Ok(Compared::Left(kind)),
                 };
