@@ -168,6 +168,7 @@ fn no_public_key_is_a_secret() {
         "{} location = /_jwks {{ internal; root .; try_files /set =404; }}",
         locations.iter().map(location).collect::<String>()
     ));
+    nginx.gives("/_jwks", &set);
     for (name, ..) in &locations {
         expect(name, "ok", &ask(&nginx, name, &fixture_token("ES256")));
     }
@@ -187,13 +188,14 @@ fn no_public_key_is_a_secret() {
 fn a_published_secret_is_none() {
     let oct = format!(r#"{{"kty":"oct","kid":"oct","alg":"HS256","k":"{}"}}"#, b64(FIXTURE_SECRET));
     let set = format!("{{\"keys\":[{oct},{}]}}", fixture("p256.jwk"));
-    let nginx = setup().file("set", set).server(
+    let nginx = setup().file("set", &set).server(
         "location /file/ { jwt_user_scope any; jwt_user_scope_key_file set; empty_gif; }
         location /fetched/ {
             jwt_user_scope any; jwt_user_scope_key_request /_jwks; jwt_user_scope_algorithms HS256 ES256; empty_gif;
         }
         location = /_jwks { internal; root .; try_files /set =404; }",
     );
+    nginx.gives("/_jwks", set);
     for location in ["file", "fetched"] {
         expect(location, "ok", &ask(&nginx, location, &fixture_token("ES256")));
         expect(location, "unsupported_algorithm", &ask(&nginx, location, &fixture_token("HS256")));

@@ -153,6 +153,7 @@ fn a_set_comes_from_wherever_nginx_can_get_one() {
     let keys = KeyServer::of(&nginx);
     keys.publish(&set);
     for (i, (name, _)) in locations.iter().enumerate() {
+        nginx.gives(&format!("/_{i}"), &set);
         let response = get(format!("/{i}/")).token(&alice.token("alice")).send(&nginx);
         assert_eq!(response.header("X-Mallory"), None, "{name}");
         assert_answered(&nginx, name, &format!("/{i}/"), &alice.token("alice"), "ok");
@@ -216,6 +217,7 @@ fn a_redirect_within_nginx_leaks_nothing() {
     let nginx =
         Setup::new().file("page", "mallory").http(&server.replacen("location", &format!("{pages} location"), 1));
     let keys = KeyServer::of(&nginx);
+    nginx.gives("/_6", &set);
     for (i, (name, bytes, word)) in rows.into_iter().enumerate() {
         keys.answer(bytes);
         let mut client = nginx.client();

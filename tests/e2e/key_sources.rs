@@ -149,7 +149,7 @@ fn versions_are_secrets_each() {
 #[test]
 fn keys_of_one_level_are_one_list() {
     let set = format!("{{\"keys\":[{}]}}", fixture("ed25519.jwk"));
-    let nginx = setup().file("set", set).file("set2", key_set(&[&Issuer::new("second")])).server(
+    let nginx = setup().file("set", &set).file("set2", key_set(&[&Issuer::new("second")])).server(
         "location / {
             jwt_user_scope any;
             jwt_user_scope_secret file:one;
@@ -164,6 +164,8 @@ fn keys_of_one_level_are_one_list() {
         location = /_jwks { internal; root .; try_files /set =404; }
         location = /_second { internal; root .; try_files /set2 =404; }",
     );
+    nginx.gives("/_jwks", set);
+    nginx.gives("/_second", key_set(&[&Issuer::new("second")]));
     let second = Issuer::new("second").token("A");
     for token in [second, by(ONE, None, None), by(TWO, None, None), by(OLD, None, None)] {
         expect("a key", "ok", &get("/").token(&token).send(&nginx));
@@ -199,6 +201,8 @@ fn a_location_that_sets_its_own_keys_trusts_none_of_the_inherited_ones() {
         location = /_outer {{ internal; root .; try_files /outer =404; }}
         location = /_inner {{ internal; root .; try_files /inner =404; }}"
     ));
+    nginx.gives("/_outer", key_set(&[&outer]));
+    nginx.gives("/_inner", key_set(&[&inner]));
     for (line, token) in &outer_keys {
         expect(line, "ok", &get("/").token(token).send(&nginx));
         for (name, inner_line, own) in &inner_keys {

@@ -2,9 +2,10 @@
 //! module's own access log has.
 //!
 //! nginx logs what the program needs into `explained.log`. When nginx has ended, each line is replayed with the
-//! configuration, the files and the environment that it was answered under. What cannot be replayed is counted by its
+//! configuration, the files, the environment and the key sets (`published.rs`) that it was answered under. What cannot be replayed is counted by its
 //! kind; `make e2e` prints the counts and fails when too little was compared.
 
+use super::published::{InForce, Published, Time, Wanted, socket_of};
 use super::setup::Setup;
 use jwt_user_scope::{Call, Output, run};
 use serde_json::Value;
@@ -88,11 +89,12 @@ impl Explained {
     pub fn check(&self, setup: &Setup) {
         let log = fs::read_to_string(setup.path(LOG)).unwrap_or_default();
         let generations = self.generations.lock().expect("no panic");
+        let published = Published::to(setup);
         let mut tally = Tally::default();
         for line in log.lines() {
             let entry = Entry::parse(line, &generations);
             let generation = &generations[entry.generation];
-            let compared = entry.compare(setup, generation);
+            let compared = entry.compare(setup, generation, &published);
             tally.add(
                 compared.unwrap_or_else(|wrong| panic!("explained wrongly: {wrong}\n{line}\n{}", generation.conf)),
             );
@@ -168,6 +170,10 @@ struct Entry {
 /// What came of a line.
 enum Compared {
     Same,
+    /// The same with one of several key sets, of which another gives another word: one came while the request was answered.
+    OneOfSeveral,
+    /// The same with a key set that came shortly before or after.
+    OneOfMany,
     /// It could not be replayed.
     Left(&'static str),
 }
@@ -194,32 +200,59 @@ impl Entry {
         self.text(name).parse().unwrap_or_else(|_| panic!("no number in {name}: {}", self.text(name)))
     }
 
-    fn compare(&self, setup: &Setup, generation: &Generation) -> Result<Compared, String> {
+    fn compare(&self, setup: &Setup, generation: &Generation, published: &Published) -> Result<Compared, String> {
         let word = self.text("jwt_user_scope_result");
         let end = self.number("msec");
         let start = end - self.number("request_time");
-        let mut said = Vec::new();
-        for at in BTreeSet::from([start as u64, end as u64]) {
-            let output = self.explain(setup, at, None);
-            let mut report: Value = serde_json::from_str(&output.stdout).unwrap_or_default();
+        let seconds = BTreeSet::from([start as u64, end as u64]);
+        let mut said = BTreeSet::new();
+        let mut wanted = Vec::new();
+        for &at in &seconds {
+            let (report, found) = self.ask(setup, at, &[]);
             if let Some(kind) = self.kind_left(&report, generation) {
                 return Ok(Compared::Left(kind));
             }
-            let sets = report["key_sets"].as_array().map_or(0, Vec::len);
-            if sets > 0 {
-                let set = match published(setup, sets == 1, &word) {
-                    Ok(set) => set,
-                    Err(kind) => return Ok(Compared::Left(kind)),
-                };
-                report = serde_json::from_str(&self.explain(setup, at, set.as_deref()).stdout).unwrap_or_default();
+            wanted = Wanted::by(&report, |uri| self.socket(setup, generation, published, uri));
+            let words = match &wanted[..] {
+                [] => BTreeSet::from([found]),
+                _ => published.words(&wanted, &Time::of_clock(start, end), |sets| self.ask(setup, at, sets).1),
+            };
+            if words.contains(&word) {
+                return Ok(if words.len() == 1 { Compared::Same } else { Compared::OneOfSeveral });
             }
-            match report["result"].as_str() {
-                Some(found) if found == word => return Ok(Compared::Same),
-                None if report.is_object() && word.is_empty() => return Ok(Compared::Same),
-                found => said.push(found.unwrap_or(&output.stderr).to_owned()),
-            }
+            said.extend(words);
         }
-        Err(format!("{} in the place of \"{word}\"", said.join(", ")))
+        for &at in seconds.iter().filter(|_| !wanted.is_empty()) {
+            let words = published.words(&wanted, &Time::of_stall(start, end), |sets| self.ask(setup, at, sets).1);
+            if words.contains(&word) {
+                return Ok(Compared::OneOfMany);
+            }
+            said.extend(words);
+        }
+        Err(format!("{} in the place of \"{word}\"", Vec::from_iter(said).join(", ")))
+    }
+
+    /// What the program reports, and its word: an empty one where it decides nothing, as in the log.
+    fn ask(&self, setup: &Setup, at: u64, sets: &[InForce]) -> (Value, String) {
+        let output = self.explain(setup, at, sets);
+        let report: Value = serde_json::from_str(&output.stdout).unwrap_or_default();
+        let word = match report["result"].as_str() {
+            Some(word) => word.to_owned(),
+            None if report.is_object() => String::new(),
+            None => output.stderr,
+        };
+        (report, word)
+    }
+
+    /// The key server that a key set of the request's server comes from.
+    fn socket(&self, setup: &Setup, generation: &Generation, published: &Published, uri: &str) -> Option<String> {
+        let server = [self.text("host"), self.text("server_addr"), self.text("server_port")].join(" ");
+        published.socket(&format!("{} {server} {uri}", self.generation), || {
+            let mut fields = self.fields.clone();
+            fields.insert("request_uri".into(), Some(uri.into()));
+            let fetch = Entry { generation: self.generation, fields };
+            socket_of(&generation.conf, fetch.ask(setup, 0, &[]).0["place"].as_str()?)
+        })
     }
 
     /// Why the word says nothing about the program, by what is known of the request and its configuration.
@@ -257,7 +290,7 @@ impl Entry {
         kinds.into_iter().find(|(is_left, _)| *is_left).map(|(_, kind)| kind)
     }
 
-    fn explain(&self, setup: &Setup, at: u64, jwks: Option<&Path>) -> Output {
+    fn explain(&self, setup: &Setup, at: u64, sets: &[InForce]) -> Output {
         let directory = kept(setup, self.generation);
         let mut arguments: Vec<OsString> = vec!["explain".into(), "--json".into(), "--config".into()];
         arguments.push(directory.join("nginx.conf").into());
@@ -266,8 +299,8 @@ impl Entry {
         option("--path", self.get("request_uri").unwrap_or_default().into());
         option("--method", self.get("request_method").unwrap_or_default().into());
         option("--at", at.to_string().into());
-        if let Some(set) = jwks {
-            option("--jwks", set.as_os_str().as_encoded_bytes().into());
+        for set in sets {
+            option("--jwks", set.map_or_else(Vec::new, |file| file.as_os_str().as_encoded_bytes().into()));
         }
         if let Some(host) = self.get("host") {
             option("--host", host.into());
@@ -300,18 +333,6 @@ impl Entry {
 
 fn is_guarded(report: &Value) -> bool {
     report["steps"].as_array().is_some_and(|steps| steps.iter().any(|step| step["step"] == "guard"))
-}
-
-/// The one key set that the test has published, or none when there was none at hand, which only the word can tell.
-fn published(setup: &Setup, is_one: bool, word: &str) -> Result<Option<PathBuf>, &'static str> {
-    let files = fs::read_dir(setup.path("")).expect("the prefix").filter_map(Result::ok).map(|entry| entry.path());
-    let is_set = |path: &PathBuf| path.to_string_lossy().contains(".published");
-    let mut sets: Vec<_> = files.filter(is_set).collect();
-    match sets.len() {
-        _ if word == "keys_unavailable" => Ok(None),
-        1 if is_one => Ok(sets.pop()),
-        _ => Err("several key sets, or one that nginx fetched elsewhere"),
-    }
 }
 
 /// Variables that the program takes from the request itself.
@@ -349,6 +370,8 @@ impl Tally {
     fn add(&mut self, compared: Compared) {
         let kind = match compared {
             Compared::Same => "compared",
+            Compared::OneOfSeveral => "compared with one of several key sets",
+            Compared::OneOfMany => "compared with one of many key sets",
             Compared::Left(kind) => kind,
         };
         *self.0.entry(kind).or_default() += 1;

@@ -1,7 +1,8 @@
 //! The HTTP server that publishes a key set: it remembers what it was asked, and answers as the test tells it.
 
 use super::nginx::Nginx;
-use std::io::{BufRead, BufReader, Read, Write};
+use super::timeline::{Exchange, Timeline};
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-type Reply = Arc<dyn Fn(&UnixStream) + Send + Sync>;
+type Reply = Arc<dyn Fn(&mut Exchange) + Send + Sync>;
 
 pub struct KeyServer {
     socket: PathBuf,
@@ -23,6 +24,7 @@ struct Shared {
     open: AtomicUsize,
     reply: Mutex<Reply>,
     stop: AtomicBool,
+    timeline: Timeline,
 }
 
 /// Holds answers back until it is opened.
@@ -46,8 +48,9 @@ impl KeyServer {
         let shared = Arc::new(Shared {
             heads: Mutex::default(),
             open: AtomicUsize::new(0),
-            reply: Mutex::new(Arc::new(|stream| write(stream, &response("404 Not Found", "", "no keys")))),
+            reply: Mutex::new(Arc::new(|exchange| exchange.write(&response("404 Not Found", "", "no keys")))),
             stop: AtomicBool::new(false),
+            timeline: Timeline::of(socket),
         });
         let served = shared.clone();
         let thread = std::thread::spawn(move || accept(&listener, &served));
@@ -56,70 +59,50 @@ impl KeyServer {
 
     /// Answers 200 with this body from now on.
     pub fn publish(&self, body: impl AsRef<[u8]>) {
-        self.keep(body.as_ref());
-        self.answer_with(response("200 OK", "Content-Type: application/json\r\n", body));
-    }
-
-    /// Keeps the first two sets, for `explained.rs`.
-    fn keep(&self, body: &[u8]) {
-        let file = |number| self.socket.with_extension(format!("published{number}"));
-        let free = (0..2).map(file).find(|file| !file.exists());
-        if let Some(file) = free {
-            std::fs::write(file, body).expect("a file in the prefix");
-        }
+        self.answer(response("200 OK", "Content-Type: application/json\r\n", body));
     }
 
     /// Answers with these bytes from now on, and closes the connection.
     pub fn answer(&self, bytes: Vec<u8>) {
-        self.keep_unknown();
-        self.answer_with(bytes);
-    }
-
-    /// What it answers is perhaps a set, and perhaps none.
-    fn keep_unknown(&self) {
-        (0..2).for_each(|_| self.keep(b""));
-    }
-
-    fn answer_with(&self, bytes: Vec<u8>) {
-        self.reply(move |stream| write(stream, &bytes));
+        self.reply(move |exchange| exchange.write(&bytes));
     }
 
     /// Answers with these bytes once the gate is open.
     pub fn answer_behind(&self, gate: &Gate, bytes: Vec<u8>) {
-        self.keep_unknown();
         let (gate, shared) = (gate.clone(), self.shared.clone());
-        self.reply(move |stream| {
-            while !gate.0.load(Ordering::SeqCst) && !shared.stop.load(Ordering::SeqCst) && !is_closed_soon(stream) {}
-            write(stream, &bytes);
+        self.reply(move |exchange| {
+            let is_held = || !gate.0.load(Ordering::SeqCst) && !shared.stop.load(Ordering::SeqCst);
+            while is_held() && !is_closed_soon(exchange.stream()) {}
+            exchange.write(&bytes);
         });
     }
 
     /// Answers piece by piece, with a pause before each.
     pub fn answer_slowly(&self, pieces: Vec<Vec<u8>>, pause: Duration) {
-        self.keep_unknown();
-        self.reply(move |stream| {
+        self.reply(move |exchange| {
             for piece in &pieces {
                 std::thread::sleep(pause);
-                write(stream, piece);
+                exchange.write(piece);
             }
         });
     }
 
     /// Begins an answer, and goes on with it until nobody reads it any more.
     pub fn answer_endlessly(&self, head: Vec<u8>, more: Vec<u8>) {
-        self.keep_unknown();
-        self.reply(move |mut stream| {
-            let begun = stream.write_all(&head).is_ok();
-            while begun && stream.write_all(&more).is_ok() {}
+        self.reply(move |exchange| {
+            exchange.write(&head);
+            while exchange.is_read() {
+                exchange.write(&more);
+            }
         });
     }
 
     /// Takes requests and never answers.
     pub fn stay_silent(&self) {
-        self.reply(|mut stream| _ = stream.read(&mut [0]));
+        self.reply(|exchange| _ = exchange.stream().read(&mut [0]));
     }
 
-    fn reply(&self, reply: impl Fn(&UnixStream) + Send + Sync + 'static) {
+    fn reply(&self, reply: impl Fn(&mut Exchange) + Send + Sync + 'static) {
         *self.shared.reply.lock().expect("no panic in the server") = Arc::new(reply);
     }
 
@@ -177,7 +160,9 @@ fn serve(stream: &UnixStream, shared: &Shared) {
     head.extend_from_slice(reader.buffer());
     shared.heads.lock().expect("no panic in the server").push(String::from_utf8_lossy(&head).into_owned());
     let reply = shared.reply.lock().expect("no panic in the server").clone();
-    reply(stream);
+    let mut exchange = shared.timeline.begin(stream, &head);
+    reply(&mut exchange);
+    exchange.end();
 }
 
 /// A whole answer; `headers` is empty or ends with a line end.
@@ -187,15 +172,12 @@ pub fn response(status: &str, headers: &str, body: impl AsRef<[u8]>) -> Vec<u8> 
     [head.as_bytes(), body].concat()
 }
 
-/// Whoever asked may be gone.
-fn write(mut stream: &UnixStream, bytes: &[u8]) {
-    let _ = stream.write_all(bytes);
-}
-
 /// Waits for a moment, unless whoever asked is gone.
 fn is_closed_soon(mut stream: &UnixStream) -> bool {
     stream.set_read_timeout(Some(Duration::from_millis(2))).expect("a timeout");
-    matches!(stream.read(&mut [0]), Ok(0))
+    let closed = matches!(stream.read(&mut [0]), Ok(0));
+    stream.set_read_timeout(None).expect("a timeout");
+    closed
 }
 
 /// A server that takes its keys from `keys.sock`: `parameters` of the directive, and lines of the location that fetches.

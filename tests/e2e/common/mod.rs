@@ -12,10 +12,12 @@ mod issuer;
 mod key_server;
 mod metrics;
 mod nginx;
+mod published;
 #[cfg_attr(not(ngx_feature = "http_v2"), allow(dead_code))]
 mod python;
 mod setup;
 mod shortage;
+mod timeline;
 mod token;
 
 use std::sync::OnceLock;

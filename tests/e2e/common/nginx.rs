@@ -71,6 +71,11 @@ impl Nginx {
         self.setup.nginx().env_clear().args(arguments).output().expect("nginx runs")
     }
 
+    /// The location of this URI gives this key set, wherever it has it from.
+    pub fn gives(&self, uri: &str, set: impl AsRef<[u8]>) {
+        super::published::gives(&self.path(""), uri, set.as_ref());
+    }
+
     /// Lines of the error log with this text are what the test is about, and no sign of ill health.
     pub fn tolerate(&self, text: &'static str) {
         self.tolerated.lock().expect("no panic").push(text);
