@@ -27,12 +27,18 @@ fn the_last_good_set_serves_until_stale_ends() {
     let begun = Instant::now();
     expect("with the server", "ok", &ask(&nginx, &token));
     drop(keys);
-    while begun.elapsed() < Duration::from_millis(1700) {
-        expect("without it", "ok", &ask(&nginx, &token));
+    let last = Instant::now();
+    // Times are whole seconds to the module: it may lapse after two.
+    loop {
+        let response = ask(&nginx, &token);
+        if begun.elapsed() >= Duration::from_millis(1900) {
+            break;
+        }
+        expect("without it", "ok", &response);
         seconds(0.1);
     }
-    assert!(!nginx.log_with("was not fetched").is_empty(), "it was tried again");
-    seconds(1.6);
+    eventually("it was tried again", || !nginx.log_with("was not fetched").is_empty());
+    std::thread::sleep(Duration::from_millis(3300).saturating_sub(last.elapsed()));
     expect("when it has lapsed", "keys_unavailable", &ask(&nginx, &token));
     assert_eq!(ask(&nginx, "not.a.token").status, 401, "what is no token is refused as ever");
 
@@ -90,18 +96,20 @@ fn a_slow_server_holds_up_nobody_who_has_keys() {
     expect("the first", "ok", &ask(&nginx, &token));
     keys.answer_behind(&gate, response("200 OK", "", key_set(&[&alice])));
     seconds(1.1);
+    expect("the one that fetches", "ok", &ask(&nginx, &token));
+    gate.holds_one();
+    let fetches = keys.count();
     for _ in 0..50 {
         let begun = Instant::now();
         expect("meanwhile", "ok", &ask(&nginx, &token));
         assert!(begun.elapsed() < patient(Duration::from_millis(500)), "{:?}", begun.elapsed());
     }
-    eventually("a fetch has come", || keys.count() > 1);
-    assert_eq!((keys.count(), keys.open()), (2, 1), "one fetch, still under way");
+    assert_eq!((keys.count(), keys.open()), (fetches, 1), "one fetch, still under way");
     gate.open();
     eventually("it ends", || keys.open() == 0);
     seconds(1.1);
     expect("later", "ok", &ask(&nginx, &token));
-    eventually("it is refreshed again", || keys.count() == 3);
+    eventually("it is refreshed again", || keys.count() > fetches);
 }
 
 #[test]
@@ -113,11 +121,17 @@ fn a_server_that_never_answers_costs_the_time_that_its_location_allows() {
     let mut clients: Vec<_> = (0..10).map(|_| nginx.client()).collect();
     let asked = get("/").token(&alice.token("alice"));
     clients.iter_mut().for_each(|client| client.send(&asked.bytes()));
+    let sent = begun.elapsed();
     for client in &mut clients {
         expect("one that has waited", "keys_unavailable", &client.receive("GET"));
     }
-    assert!((1.0..2.5).contains(&begun.elapsed().as_secs_f64()), "{:?}", begun.elapsed());
-    assert_eq!(keys.count(), 1);
+    let (waited, fetches) = (begun.elapsed(), keys.count());
+    assert!(waited >= Duration::from_secs(1), "{waited:?}");
+    // Whoever comes when the fetch is over begins another.
+    if sent < Duration::from_millis(500) {
+        assert!(waited < patient(Duration::from_secs(5)), "{waited:?}");
+        assert_eq!(fetches, 1);
+    }
 
     keys.publish(key_set(&[&alice]));
     for client in &mut clients {

@@ -29,11 +29,23 @@ struct Shared {
 
 /// Holds answers back until it is opened.
 #[derive(Clone, Default)]
-pub struct Gate(Arc<AtomicBool>);
+pub struct Gate(Arc<GateState>);
+
+#[derive(Default)]
+struct GateState {
+    is_open: AtomicBool,
+    /// Answers that have come to it.
+    reached: AtomicUsize,
+}
 
 impl Gate {
     pub fn open(&self) {
-        self.0.store(true, Ordering::SeqCst);
+        self.0.is_open.store(true, Ordering::SeqCst);
+    }
+
+    /// Waits until it holds back an answer. An earlier fetch may have come before it, where the machine was slow.
+    pub fn holds_one(&self) {
+        super::eventually("an answer is held back", || self.0.reached.load(Ordering::SeqCst) > 0);
     }
 }
 
@@ -71,7 +83,8 @@ impl KeyServer {
     pub fn answer_behind(&self, gate: &Gate, bytes: Vec<u8>) {
         let (gate, shared) = (gate.clone(), self.shared.clone());
         self.reply(move |exchange| {
-            let is_held = || !gate.0.load(Ordering::SeqCst) && !shared.stop.load(Ordering::SeqCst);
+            gate.0.reached.fetch_add(1, Ordering::SeqCst);
+            let is_held = || !gate.0.is_open.load(Ordering::SeqCst) && !shared.stop.load(Ordering::SeqCst);
             while is_held() && !is_closed_soon(exchange.stream()) {}
             exchange.write(&bytes);
         });
