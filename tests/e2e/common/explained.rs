@@ -213,10 +213,12 @@ impl Entry {
                 return Ok(Compared::Left(kind));
             }
             wanted = Wanted::by(&report, |uri| self.socket(setup, generation, published, uri));
-            let words = match &wanted[..] {
-                [] => BTreeSet::from([found]),
-                _ => published.words(&wanted, &Time::of_clock(start, end), |sets| self.ask(setup, at, sets).1),
+            // Without a set it has been asked already.
+            let with = |sets: &[InForce]| {
+                let has_any = sets.iter().any(Option::is_some);
+                if has_any { self.ask(setup, at, sets).1 } else { found.clone() }
             };
+            let words = published.words(&wanted, &Time::of_clock(start, end), with);
             if words.contains(&word) {
                 return Ok(if words.len() == 1 { Compared::Same } else { Compared::OneOfSeveral });
             }
