@@ -1,15 +1,18 @@
 //! A configuration file: its levels, from `http` down to `limit_except`, and the settings of each.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use authz::ClaimName;
 use directives::{Arguments, DIRECTIVES, Reader, SET, STATUS, claim_variable};
-use pcre2::bytes::{Regex, RegexBuilder};
 
 use crate::Failure;
+use crate::map::Map;
+use crate::neighbours::Neighbours;
+use crate::pattern::Pattern;
+use crate::rewrite::{self, Action, ActionKind, Condition};
 use crate::syntax::{self, Directive, Word};
 use crate::template::Template;
 use crate::time;
@@ -29,8 +32,14 @@ pub struct Conf {
     pub top: Level,
     /// Variables of `jwt_user_scope_set`.
     pub set_variables: Vec<(Vec<u8>, ClaimName)>,
-    /// Variables that some location's regex captures.
-    pub captured: BTreeSet<Vec<u8>>,
+    /// Variables that a regex captures or a directive sets. They are empty until then.
+    pub settable: BTreeSet<Vec<u8>>,
+    /// `map`, by the name of its variable.
+    pub maps: BTreeMap<Vec<u8>, Map>,
+    /// The keys of `limit_req_zone` and `limit_conn_zone`, by the name of the zone.
+    pub zones: BTreeMap<Vec<u8>, Template>,
+    /// Where relative paths begin.
+    pub directory: PathBuf,
 }
 
 /// A block, or the file itself.
@@ -39,13 +48,8 @@ pub struct Level {
     pub position: Position,
     pub settings: Settings,
     pub levels: Vec<Level>,
-    /// `satisfy any`
-    pub satisfies_any: Option<bool>,
-    pub merges_slashes: Option<bool>,
-    /// nginx sends a request for the location without its final slash there.
-    pub redirects: bool,
-    /// Directives that matter to a request, and that this program does not follow.
-    pub not_followed: BTreeSet<&'static str>,
+    /// What nginx's own modules do here.
+    pub neighbours: Neighbours,
 }
 
 /// What a block is for.
@@ -63,38 +67,17 @@ pub enum Kind {
     },
     /// The methods that it is not about.
     LimitExcept(Vec<Vec<u8>>),
+    /// As it is written.
+    If(String),
 }
 
 /// Which paths a location is for.
 pub enum Matcher {
     Exact(Vec<u8>),
     Prefix { name: Vec<u8>, noregex: bool },
-    Regex(Box<Regex>),
-    Named,
+    Regex(Pattern),
+    Named(Vec<u8>),
 }
-
-/// Directives of other modules that can answer a request, send it elsewhere, or change what is compared.
-const NOT_FOLLOWED: [&str; 15] = [
-    "allow",
-    "auth_basic",
-    "auth_delay",
-    "auth_request",
-    "deny",
-    "error_page",
-    "if",
-    "include",
-    "index",
-    "limit_conn",
-    "limit_req",
-    "return",
-    "rewrite",
-    "set",
-    "try_files",
-];
-
-/// Directives after which nginx redirects to the final slash of a location's name.
-const PASSES: [&[u8]; 6] =
-    [b"proxy_pass", b"fastcgi_pass", b"uwsgi_pass", b"scgi_pass", b"grpc_pass", b"memcached_pass"];
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -109,9 +92,17 @@ impl Conf {
         let text = std::fs::read(path).map_err(|error| Failure(format!("file \"{name}\" cannot be read: {error}")))?;
         let directives = syntax::parse(&name, &text)?;
         let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        let mut builder = Builder { file: name, directory, set_variables: Vec::new(), captured: BTreeSet::new() };
+        let mut builder = Builder {
+            file: name,
+            directory,
+            set_variables: Vec::new(),
+            settable: BTreeSet::new(),
+            maps: BTreeMap::new(),
+            zones: BTreeMap::new(),
+        };
         let top = builder.level(Kind::File, 1, &directives)?;
-        Ok(Self { top, set_variables: builder.set_variables, captured: builder.captured })
+        let Builder { directory, set_variables, settable, maps, zones, .. } = builder;
+        Ok(Self { top, set_variables, settable, maps, zones, directory })
     }
 }
 
@@ -119,7 +110,9 @@ struct Builder {
     file: Rc<str>,
     directory: PathBuf,
     set_variables: Vec<(Vec<u8>, ClaimName)>,
-    captured: BTreeSet<Vec<u8>>,
+    settable: BTreeSet<Vec<u8>>,
+    maps: BTreeMap<Vec<u8>, Map>,
+    zones: BTreeMap<Vec<u8>, Template>,
 }
 
 impl Builder {
@@ -129,10 +122,7 @@ impl Builder {
             position: self.position(line),
             settings: Settings::default(),
             levels: Vec::new(),
-            satisfies_any: None,
-            merges_slashes: None,
-            redirects: false,
-            not_followed: BTreeSet::new(),
+            neighbours: Neighbours::default(),
         };
         for directive in directives {
             self.add(&mut level, directive)?;
@@ -141,28 +131,48 @@ impl Builder {
     }
 
     fn add(&mut self, level: &mut Level, directive: &Directive) -> Result<(), Failure> {
-        let name = directive.name();
-        if let Some(listed) = NOT_FOLLOWED.iter().find(|listed| listed.as_bytes() == name) {
-            level.not_followed.insert(listed);
-        }
         let position = self.position(directive.line);
         let here = |problem: String| Failure(format!("{problem} in {position}"));
         if let Some(block) = &directive.block {
-            if let Some(kind) = self.kind_of_block(directive, block).map_err(here)? {
+            if let Some(kind) = self.kind_of_block(level, directive, block).map_err(here)? {
                 level.levels.push(self.level(kind, directive.line, block)?);
             }
             return Ok(());
         }
-        let first = directive.arguments().first().map(|word| &word.0[..]);
-        match name {
-            b"satisfy" => level.satisfies_any = Some(first == Some(b"any")),
-            b"merge_slashes" => level.merges_slashes = Some(first != Some(b"off")),
+        if let Some(action) = rewrite::parse(directive) {
+            let kind = action.map_err(here)?;
+            self.note_settable(&kind);
+            level.neighbours.actions.push(Action { position, kind });
+            return Ok(());
+        }
+        match directive.name() {
             b"listen" | b"server_name" => level.kind.add_address(directive),
-            _ if PASSES.contains(&name) => level.redirects = true,
-            _ if name.starts_with(b"jwt_user_scope") => self.set(level, directive).map_err(here)?,
+            b"limit_req_zone" | b"limit_conn_zone" => self.add_zone(directive),
+            b"auth_request_set" => self.settable.extend(directive.arguments().first().and_then(variable_name)),
+            name if name.starts_with(b"jwt_user_scope") => self.set(level, directive).map_err(here)?,
             _ => {}
         }
-        Ok(())
+        level.neighbours.add(directive, &position).map_err(here)
+    }
+
+    fn note_settable(&mut self, action: &ActionKind) {
+        match action {
+            ActionKind::Set { name, .. } => {
+                self.settable.insert(name.clone());
+            }
+            ActionKind::Rewrite(rewrite) => self.settable.extend(rewrite.pattern.names()),
+            ActionKind::If { condition, .. } => {
+                self.settable.extend(condition.pattern().into_iter().flat_map(Pattern::names));
+            }
+            ActionKind::Return { .. } | ActionKind::Break => {}
+        }
+    }
+
+    fn add_zone(&mut self, directive: &Directive) {
+        let words = directive.arguments();
+        let name = words.iter().find_map(|word| word.0.strip_prefix(b"zone="));
+        let name = name.and_then(|zone| zone.split(|&b| b == b':').next()).map(<[u8]>::to_vec);
+        self.zones.extend(name.zip(words.first().and_then(|key| Template::parse(&key.0))));
     }
 
     fn set(&mut self, level: &mut Level, directive: &Directive) -> Result<(), String> {
@@ -194,7 +204,12 @@ impl Builder {
     }
 
     /// `None` for another module's block, such as `map`, whose lines are no directives.
-    fn kind_of_block(&mut self, directive: &Directive, block: &[Directive]) -> Result<Option<Kind>, String> {
+    fn kind_of_block(
+        &mut self,
+        level: &mut Level,
+        directive: &Directive,
+        block: &[Directive],
+    ) -> Result<Option<Kind>, String> {
         Ok(Some(match directive.name() {
             b"http" => Kind::Http,
             b"server" => Kind::Server { names: Vec::new(), listens: Vec::new(), is_default: false },
@@ -202,8 +217,28 @@ impl Builder {
             b"limit_except" => {
                 Kind::LimitExcept(directive.arguments().iter().map(|word| word.0.to_ascii_uppercase()).collect())
             }
+            b"if" => {
+                no_check_in(directive, block)?;
+                self.condition(level, directive)?
+            }
+            b"map" => {
+                let (name, map) = Map::parse(directive, block)?;
+                self.settable.extend(map.captured());
+                self.maps.insert(name, map);
+                return Ok(None);
+            }
             _ => return no_check_in(directive, block).map(|()| None),
         }))
+    }
+
+    /// An `if`: it is done in its turn, and its block is a level of its own.
+    fn condition(&mut self, level: &mut Level, directive: &Directive) -> Result<Kind, String> {
+        let condition = Condition::parse(directive.arguments())?;
+        let kind = ActionKind::If { condition, level: level.levels.len() };
+        self.note_settable(&kind);
+        level.neighbours.actions.push(Action { position: self.position(directive.line), kind });
+        let words: Vec<_> = directive.words.iter().map(Word::to_string).collect();
+        Ok(Kind::If(words.join(" ")))
     }
 
     fn location(&mut self, directive: &Directive) -> Result<Kind, String> {
@@ -213,22 +248,20 @@ impl Builder {
             _ => return Err("invalid number of arguments in \"location\" directive".into()),
         };
         let matcher = match modifier {
-            b"" if name.starts_with(b"@") => Matcher::Named,
+            b"" if name.starts_with(b"@") => Matcher::Named(name.into()),
             b"" | b"^~" => Matcher::Prefix { name: name.into(), noregex: !modifier.is_empty() },
             b"=" => Matcher::Exact(name.into()),
-            b"~" | b"~*" => Matcher::Regex(Box::new(self.regex(name, modifier == b"~*")?)),
+            b"~" | b"~*" => Matcher::Regex(self.regex(name, modifier == b"~*")?),
             _ => return Err(format!("invalid location modifier \"{}\"", directive.words[1])),
         };
         let words: Vec<_> = directive.words.iter().map(Word::to_string).collect();
         Ok(Kind::Location { shown: words.join(" "), matcher })
     }
 
-    fn regex(&mut self, pattern: &[u8], caseless: bool) -> Result<Regex, String> {
-        let text = std::str::from_utf8(pattern).map_err(|_| "regex of a location is not UTF-8")?;
-        let regex = RegexBuilder::new().caseless(caseless).build(text);
-        let regex = regex.map_err(|error| format!("regex \"{text}\" cannot be compiled: {error}"))?;
-        self.captured.extend(regex.capture_names().iter().flatten().map(|name| name.to_ascii_lowercase().into_bytes()));
-        Ok(regex)
+    fn regex(&mut self, pattern: &[u8], caseless: bool) -> Result<Pattern, String> {
+        let pattern = Pattern::compile(pattern, caseless)?;
+        self.settable.extend(pattern.names());
+        Ok(pattern)
     }
 
     fn position(&self, line: usize) -> Position {
@@ -241,6 +274,10 @@ fn split_modifier(name: &[u8]) -> (&[u8], &[u8]) {
     let modifiers: [&[u8]; 4] = [b"=", b"^~", b"~*", b"~"];
     let found = modifiers.iter().find(|modifier| name.starts_with(modifier));
     name.split_at(found.map_or(0, |modifier| modifier.len()))
+}
+
+fn variable_name(word: &Word) -> Option<Vec<u8>> {
+    word.0.strip_prefix(b"$").map(<[u8]>::to_ascii_lowercase)
 }
 
 /// Directives of the module stand nowhere else; `if` takes over the check of its location.

@@ -7,7 +7,7 @@ use authz::{Decision, Denied, Granted, Input, Object, Policy, Scope, Value, Veri
 use crate::conf::Settings;
 use crate::keys::KeyRing;
 use crate::report::{State, Step, quoted};
-use crate::variables::{Held, Watched};
+use crate::variables::Held;
 
 /// Everything that a decision was made of.
 pub struct Details<'a> {
@@ -17,7 +17,8 @@ pub struct Details<'a> {
     pub input: Input<'a>,
     pub ring: &'a KeyRing,
     pub now: u64,
-    pub watched: &'a Watched<'a>,
+    pub bypassed: &'a [Held],
+    pub required: &'a [Held],
 }
 
 fn ok(detail: impl Into<String>) -> (State, String) {
@@ -58,8 +59,8 @@ impl Details<'_> {
             Step::Type => ok(self.kind()),
             Step::UserClaim => ok(self.user_claim()),
             Step::User => self.user(decision),
-            Step::Require if self.watched.require.values.is_empty() => off("jwt_user_scope_require"),
-            Step::Require => ok(held(&self.watched.required)),
+            Step::Require if self.required.is_empty() => off("jwt_user_scope_require"),
+            Step::Require => ok(held(self.required)),
         }
     }
 
@@ -82,14 +83,14 @@ impl Details<'_> {
             (Step::Type, _) => format!("{reason}: {}", self.kind()),
             (Step::UserClaim, _) => format!("{reason}: {}", self.claim_name()),
             (Step::User, Denied::UserMismatch) => {
-                let bypass = if self.watched.bypassed.is_empty() {
+                let bypass = if self.bypassed.is_empty() {
                     String::new()
                 } else {
-                    format!("; no bypass: {}", held(&self.watched.bypassed))
+                    format!("; no bypass: {}", held(self.bypassed))
                 };
                 format!("{reason}: {}, and the path is that of {}{bypass}", self.user_claim(), quoted(self.input.user))
             }
-            (Step::Require, _) => format!("{reason}: {}", held(&self.watched.required)),
+            (Step::Require, _) => format!("{reason}: {}", held(self.required)),
             _ => reason.into(),
         }
     }
@@ -199,9 +200,7 @@ impl Details<'_> {
     fn user(&self, decision: &Decision) -> (State, String) {
         match decision.outcome {
             _ if self.scope == Scope::Any => not_asked("any user may come here"),
-            Ok(Granted::Bypassed) => {
-                ok(format!("of {}, bypassed: {}", quoted(self.input.user), held(&self.watched.bypassed)))
-            }
+            Ok(Granted::Bypassed) => ok(format!("of {}, bypassed: {}", quoted(self.input.user), held(self.bypassed))),
             _ => ok(format!("the path is that of {}, too", quoted(self.input.user))),
         }
     }

@@ -39,9 +39,6 @@ impl KeyRing {
         let directives = sources(settings, position);
         let allowed = settings.algorithms.flatten();
         let keys = Rc::new(directives.keys(allowed, environment).map_err(Failure)?);
-        if jwks.len() > directives.requests.len() {
-            return Err(Failure("there are more --jwks than \"jwt_user_scope_key_request\" directives".into()));
-        }
         let mut ring = Self { keys, sets: Vec::new(), sources: Vec::new() };
         for secret in &directives.secrets {
             let mut keys = Keys::new(allowed);

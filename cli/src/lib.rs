@@ -3,15 +3,26 @@
 //! The core decides here as it does in nginx. This crate reads a configuration file, chooses the location as nginx would,
 //! evaluates the variables that can be had, and tells what the core has answered.
 
+mod access;
+mod access_phase;
 mod conf;
+mod decide;
 mod details;
 mod explain;
+mod files;
+mod guard;
 mod hint;
 mod keys;
+mod map;
 mod mint;
+mod neighbours;
 mod options;
+mod pattern;
+mod perform;
+mod phases;
 mod report;
 mod request;
+mod rewrite;
 mod select;
 mod sign;
 mod syntax;
@@ -19,6 +30,7 @@ mod template;
 mod time;
 mod uri;
 mod variables;
+mod walk;
 
 use std::ffi::OsString;
 

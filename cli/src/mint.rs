@@ -12,10 +12,9 @@ use serde_json::{Map, Value, json};
 use crate::conf::{Conf, KeySources, Settings};
 use crate::keys::sources;
 use crate::options::Mint;
-use crate::request::Request;
-use crate::select::{select, select_only};
+use crate::select::{location, select_only, server};
 use crate::sign::Signer;
-use crate::{Call, Failure, Output};
+use crate::{Call, Failure, Output, uri};
 
 /// 5 minutes.
 const DEFAULT_LIFETIME: i64 = 300;
@@ -26,15 +25,15 @@ pub fn run(options: &Mint, call: Call) -> Result<Output, Failure> {
     let config = config
         .ok_or_else(|| Failure("--config <file> is missing: \"jwt-user-scope mint --help\" tells more".into()))?;
     let conf = Conf::read(config)?;
-    let selected = match &options.place.path {
+    let place = match &options.place.path {
         Some(path) => {
-            let method = options.place.method.clone();
-            let mut request = Request { method, raw: path.clone(), ..Request::default() };
-            select(&conf.top, &options.place.address, &mut request)?
+            let server = server(&conf.top, &options.place.address)?;
+            let uri = uri::of(path, &server)?;
+            location(&server, &uri, &options.place.method).place
         }
         None => select_only(&conf.top)?,
     };
-    let settings = &selected.settings;
+    let settings = &place.settings;
     let position = match &settings.check {
         Some(Check::On { position, .. }) => position,
         _ => &conf.top.position,

@@ -27,11 +27,25 @@ pub struct Explain {
     /// What the token's user is compared with, in the place of what the location says.
     pub user: Option<Vec<u8>>,
     pub given: Given,
+    /// The client's address.
+    pub client: Option<Vec<u8>>,
+    /// nginx's prefix, where it runs on this machine.
+    pub prefix: Option<PathBuf>,
+    /// What backends answer, in the order in which they are asked.
+    pub answers: Vec<Backend>,
     /// Key sets, in the order of the directives that fetch them; `None` for one that was never fetched.
     pub jwks: Vec<Option<PathBuf>>,
     /// Standard input is a header's value, and not a bare token.
     pub authorization: bool,
     pub json: bool,
+}
+
+/// What a backend answers.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Backend {
+    Status(u16),
+    /// `X-Accel-Redirect`
+    Redirect(Vec<u8>),
 }
 
 #[derive(Default)]
@@ -81,6 +95,9 @@ fn explain(mut parser: Parser) -> Result<Command, Failure> {
             "header" => options.headers.push(header(&bytes(&mut parser)?)?),
             "user" => options.user = Some(bytes(&mut parser)?),
             "set" => options.given.extend([variable(&bytes(&mut parser)?)?]),
+            "client" => options.client = Some(bytes(&mut parser)?),
+            "prefix" => options.prefix = Some(parser.value().map_err(wrong)?.into()),
+            "answer" => options.answers.push(answer(&bytes(&mut parser)?)?),
             "jwks" => {
                 options.jwks.push(Some(parser.value().map_err(wrong)?.into()).filter(|file: &PathBuf| file != ""))
             }
@@ -148,6 +165,16 @@ fn variable(pair: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Failure> {
         return Err(Failure("--set cannot give a variable of the module: these come from the verified token".into()));
     }
     Ok((name, pair[equals + 1..].to_vec()))
+}
+
+fn answer(text: &[u8]) -> Result<Backend, Failure> {
+    const NAME: &[u8] = b"X-Accel-Redirect:";
+    if text.get(..NAME.len()).is_some_and(|name| name.eq_ignore_ascii_case(NAME)) {
+        return Ok(Backend::Redirect(text[NAME.len()..].trim_ascii().to_vec()));
+    }
+    let status = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+    let status = status.filter(|status| (100..1000).contains(status)).map(Backend::Status);
+    status.ok_or_else(|| Failure("--answer takes a status, or 'X-Accel-Redirect: <uri>'".into()))
 }
 
 fn header(line: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Failure> {

@@ -1,8 +1,12 @@
 //! The answer: numbered steps, the result, and what to do.
 
 use std::fmt::{self, Display, Write as _};
+use std::rc::Rc;
 
 use serde_json::{Value, json};
+
+use crate::decide::Decided;
+use crate::walk::Answer;
 
 /// The steps of a decision, in its order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,34 +39,50 @@ pub enum State {
 }
 
 /// A step, and what is to be said of it.
+#[derive(Clone)]
 pub struct Told {
     pub step: Step,
     pub state: State,
     pub detail: String,
 }
 
+/// Why a decision was made.
+#[derive(Clone, Debug)]
+pub enum By {
+    /// The access phase asked for it.
+    Check,
+    /// The guard decides by itself.
+    Guard,
+    /// A variable of this name was read before.
+    Variable(String),
+}
+
+/// What happened to a request, one after the other.
+pub enum Event {
+    /// It has come to this block.
+    Place(String),
+    /// It was rewritten or redirected.
+    Moved(String),
+    /// The module has decided.
+    Decided(Rc<Decided>, By),
+    /// Another module of this name has let in what was refused: `satisfy any`.
+    Overruled(&'static str),
+    /// It was answered by somebody else, or with the module's refusal.
+    Answered(Answer),
+}
+
 /// What the module answers.
 pub struct Report {
     /// What is asked about.
     pub about: String,
-    /// The path as nginx reads it.
+    /// The path as nginx reads it in the end.
     pub uri: String,
-    /// The block whose settings are in force.
-    pub place: String,
-    pub steps: Vec<Told>,
-    /// The result word; `None` where nothing was decided.
-    pub word: Option<&'static str>,
-    /// The status of a refusal.
-    pub status: Option<u16>,
-    /// Nothing is refused: `jwt_user_scope_mode report`.
-    pub reports: bool,
+    pub events: Vec<Event>,
     pub hint: String,
     /// What this program has not followed.
     pub notes: Vec<String>,
     pub not_followed: Vec<&'static str>,
-    /// A check is configured.
-    pub has_check: bool,
-    /// The key sets that nginx would fetch, in the order of their directives.
+    /// The key sets that nginx would fetch, in the order in which their directives come into force.
     pub key_sets: Vec<Fetched>,
 }
 
@@ -72,6 +92,13 @@ pub struct Fetched {
     pub uri: String,
     /// Seconds for which it serves without another fetch.
     pub stale: u64,
+}
+
+impl Fetched {
+    pub fn by(uri: &[u8], args: &[u8], stale: u64) -> Self {
+        let mark: &[u8] = if args.is_empty() { b"" } else { b"?" };
+        Self { uri: String::from_utf8_lossy(&[uri, mark, args].concat()).into_owned(), stale }
+    }
 }
 
 impl Step {
@@ -129,60 +156,175 @@ impl State {
 }
 
 impl Report {
+    /// The last decision, and why it was made.
+    pub fn last(&self) -> Option<(&Decided, &By)> {
+        self.events.iter().rev().find_map(|event| match event {
+            Event::Decided(decided, by) => Some((&**decided, by)),
+            _ => None,
+        })
+    }
+
+    /// The answer of another module or of nginx itself.
+    pub fn answered(&self) -> Option<(&Answer, &str)> {
+        self.events.iter().rev().find_map(|event| match event {
+            Event::Answered(answer) => Some((answer, answer.by.as_deref()?)),
+            _ => None,
+        })
+    }
+
+    fn place(&self) -> &str {
+        let place = self.events.iter().rev().find_map(|event| match event {
+            Event::Place(place) => Some(&place[..]),
+            _ => None,
+        });
+        place.unwrap_or_default()
+    }
+
+    /// The status of a refusal by the module, if the last decision is one.
+    fn status(&self) -> Option<u16> {
+        self.last().filter(|(_, by)| !matches!(by, By::Variable(_))).and_then(|(decided, _)| decided.status())
+    }
+
+    /// Who has let in what the last decision refused.
+    fn overruled(&self) -> Option<&'static str> {
+        self.events.iter().rev().find_map(|event| match event {
+            Event::Overruled(name) => Some(Some(*name)),
+            Event::Decided(..) => Some(None),
+            _ => None,
+        })?
+    }
+
+    fn reports(&self) -> bool {
+        self.last().is_some_and(|(decided, _)| decided.reports)
+    }
+
     /// Whether the request goes on.
     pub fn lets_through(&self) -> bool {
-        self.status.is_none() || self.reports
+        let is_refused = self.status().is_some() && !self.reports() && self.overruled().is_none();
+        !is_refused && !self.answered().is_some_and(|(answer, _)| answer.refuses)
     }
 
     pub fn to_json(&self) -> String {
         let steps: Vec<Value> = self
-            .steps
+            .last()
             .iter()
+            .flat_map(|(decided, _)| &decided.steps)
             .map(|told| json!({"step": told.step.name(), "state": told.state.name(), "detail": told.detail}))
             .collect();
         let key_sets: Vec<Value> =
             self.key_sets.iter().map(|set| json!({"uri": set.uri, "stale": set.stale})).collect();
+        let way: Vec<String> = self.events.iter().map(Event::to_string).collect();
         let report = json!({
             "about": self.about,
             "uri": self.uri,
-            "place": self.place,
+            "place": self.place(),
+            "way": way,
             "steps": steps,
-            "result": self.word,
-            "status": self.status,
+            "result": self.last().map(|(decided, _)| decided.decision.word()),
+            "status": self.status(),
             "let_through": self.lets_through(),
-            "mode": if self.reports { "report" } else { "enforce" },
+            "mode": if self.reports() { "report" } else { "enforce" },
             "hint": self.hint,
             "notes": self.notes,
             "not_followed": self.not_followed,
-            "check": self.has_check,
             "key_sets": key_sets,
         });
         format!("{report:#}\n")
     }
 
     fn write_result(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        match (self.word, self.status) {
-            (None, _) => f.write_str("let through: nothing is decided here"),
-            (Some(word), None) => write!(f, "{word}: let through"),
-            (Some(word), Some(status)) if self.reports => {
-                write!(f, "{word}: would be refused with {status}, and is let through")
+        let word = match self.last() {
+            Some((decided, By::Variable(name))) => {
+                let word = decided.decision.word();
+                return write!(f, "{word}: decided for ${name}, and nothing is refused by that");
             }
-            (Some(word), Some(status)) => write!(f, "{word}: refused with {status}"),
+            Some((decided, _)) => decided.decision.word(),
+            None => match self.answered() {
+                Some((answer, by)) => return write!(f, "not asked: nginx answers with {} by {by}", answer.status),
+                None => return f.write_str("let through: nothing is decided here"),
+            },
+        };
+        match self.status() {
+            None => {
+                write!(f, "{word}: let through")?;
+                let refused = self.answered().filter(|(answer, _)| answer.refuses);
+                refused.map_or(Ok(()), |(answer, by)| write!(f, ", and then refused with {} by {by}", answer.status))
+            }
+            Some(status) if self.reports() => write!(f, "{word}: would be refused with {status}, and is let through"),
+            Some(status) => {
+                write!(f, "{word}: refused with {status}")?;
+                let overruled = self.overruled();
+                overruled.map_or(Ok(()), |name| write!(f, ", and let in by \"{name}\", under \"satisfy any\""))
+            }
         }
     }
 }
 
+impl Event {
+    /// Whether it has a line behind the last decision.
+    fn is_told(&self) -> bool {
+        match self {
+            Self::Place(_) | Self::Moved(_) => true,
+            Self::Answered(answer) => answer.by.is_some(),
+            Self::Decided(..) | Self::Overruled(_) => false,
+        }
+    }
+}
+
+impl Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Self::Place(text) | Self::Moved(text) => f.write_str(text),
+            Self::Decided(decided, by) => {
+                f.write_str(decided.decision.word())?;
+                match (by, decided.status()) {
+                    (By::Variable(name), _) => write!(f, ", decided for ${name} before the check"),
+                    (_, Some(status)) if decided.reports => write!(f, ", which would be refused with {status}"),
+                    (_, Some(status)) => write!(f, ", refused with {status}"),
+                    (_, None) => f.write_str(", let through"),
+                }
+            }
+            Self::Overruled(name) => write!(f, "let in by \"{name}\""),
+            Self::Answered(Answer { status, by: Some(by), .. }) => write!(f, "answered with {status} by {by}"),
+            Self::Answered(Answer { status, by: None, .. }) => write!(f, "answered with {status}"),
+        }
+    }
+}
+
+fn write_steps(steps: &[Told], f: &mut fmt::Formatter) -> fmt::Result {
+    writeln!(f)?;
+    for (number, Told { step, state, detail }) in steps.iter().enumerate() {
+        let mut line = format!("{:2}. {:<10}  {:<9}", number + 1, step.name(), state.name());
+        if !detail.is_empty() {
+            write!(line, "  {detail}")?;
+        }
+        writeln!(f, "{}", line.trim_end())?;
+    }
+    writeln!(f)
+}
+
 impl Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        writeln!(f, "{}\n{}\n", self.about, self.place)?;
-        for (number, Told { step, state, detail }) in self.steps.iter().enumerate() {
-            let mut line = format!("{:2}. {:<10}  {:<9}", number + 1, step.name(), state.name());
-            if !detail.is_empty() {
-                write!(line, "  {detail}")?;
+        writeln!(f, "{}", self.about)?;
+        let last = self.events.iter().rposition(|event| matches!(event, Event::Decided(..)));
+        for (number, event) in self.events.iter().enumerate() {
+            match event {
+                Event::Decided(decided, _) if Some(number) == last => write_steps(&decided.steps, f)?,
+                Event::Decided(decided, By::Check | By::Guard) => {
+                    write_steps(&decided.steps, f)?;
+                    writeln!(f, "{event}")?;
+                }
+                // The result says it.
+                Event::Answered(answer) if answer.by.is_none() || last.is_none() => {}
+                // Many variables may ask the same.
+                Event::Decided(_, By::Variable(_)) | Event::Overruled(_) => {}
+                _ => writeln!(f, "{event}")?,
             }
-            writeln!(f, "{}", line.trim_end())?;
         }
-        f.write_str("\nresult: ")?;
+        if last.is_none_or(|last| self.events[last..].iter().any(Event::is_told)) {
+            writeln!(f)?;
+        }
+        f.write_str("result: ")?;
         self.write_result(f)?;
         writeln!(f)?;
         if !self.hint.is_empty() {
@@ -201,4 +343,41 @@ pub fn quoted(text: &[u8]) -> String {
         shown.push_str("...");
     }
     format!("\"{}\"", shown.escape_debug())
+}
+
+/// A path that nginx has made, perhaps of a token.
+pub fn quoted_path(path: &[u8]) -> String {
+    quoted(without_tokens(&String::from_utf8_lossy(path)).as_bytes())
+}
+
+/// Whatever looks like a token is left out: long words with dots, that begin as JSON does in base64url.
+pub fn without_tokens(text: &str) -> String {
+    let is_of_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let is_token = |word: &str| word.len() > 20 && word.contains('.') && word.contains("eyJ");
+    let hidden = |word: &str| match word.trim_end_matches(|c| !is_of_token(c)) {
+        token if is_token(token) => format!("...{}", &word[token.len()..]),
+        _ => word.to_owned(),
+    };
+    text.split_inclusive(|c| !is_of_token(c)).map(hidden).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_no_token_in_a_path() {
+        let token = "eyJhbGciOiJIUzI1NiJ9.eyJ1aWQiOiJBIn0.c2ln";
+        let rows = [
+            (token.to_owned(), "..."),
+            (format!("/a/{token}/b.c"), "/a/.../b.c"),
+            (format!("/a/x{token}"), "/a/..."),
+            ("/api/users/eyJ/x.y".to_owned(), "/api/users/eyJ/x.y"),
+            ("/a/long-name-of-a-file-without-any.html".to_owned(), "/a/long-name-of-a-file-without-any.html"),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(without_tokens(&text), expected, "{text}");
+        }
+        assert_eq!(quoted_path(b"/\xff\n"), "\"/\u{fffd}\\n\"");
+    }
 }

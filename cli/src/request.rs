@@ -1,19 +1,63 @@
-//! The request that is asked about.
+//! The request that is asked about, as it is at some point of its way through nginx.
 
 /// A request without its token.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Request {
     pub method: Vec<u8>,
     /// The request target as the client sends it.
     pub raw: Vec<u8>,
-    /// The path as nginx reads it.
+    /// The path as nginx reads it, or has made it.
     pub uri: Vec<u8>,
+    /// The query string, if there is one.
+    pub args: Option<Vec<u8>>,
     /// Names and values.
     pub headers: Vec<(Vec<u8>, Vec<u8>)>,
     pub host: Option<Vec<u8>>,
+    /// The client's address.
+    pub client: Option<Vec<u8>>,
+    /// nginx would forward its own path, and not the one that was sent.
+    pub rewritten: bool,
+    /// It is where no client can come by itself.
+    pub is_internal: bool,
+    /// nginx has led it to another location by a redirect of its own.
+    pub was_redirected: bool,
 }
 
 impl Request {
+    /// A request for a target.
+    pub fn to(method: &[u8], raw: &[u8]) -> Self {
+        let end = raw.iter().position(|&b| b == b'#').unwrap_or(raw.len());
+        let query = raw[..end].iter().position(|&b| b == b'?');
+        Self {
+            method: method.into(),
+            raw: raw.into(),
+            args: query.map(|at| raw[at + 1..end].to_vec()),
+            // A target in absolute form without a path, for which nginx puts the root.
+            rewritten: matches!(raw.first(), None | Some(b'?')),
+            ..Self::default()
+        }
+    }
+
+    /// What `set $args` does.
+    pub fn set_args(&mut self, args: &[u8]) {
+        self.args = Some(args.to_vec());
+        self.rewritten = true;
+    }
+
+    /// What an internal redirect does.
+    pub fn redirect(&mut self, uri: &[u8], args: Option<&[u8]>) {
+        self.uri = uri.to_vec();
+        self.args = args.map(<[u8]>::to_vec);
+        self.rewritten = true;
+        self.enter();
+    }
+
+    /// What any redirect within nginx does.
+    pub fn enter(&mut self) {
+        self.is_internal = true;
+        self.was_redirected = true;
+    }
+
     pub fn is_preflight(&self) -> bool {
         self.method == b"OPTIONS" && authz::is_preflight(self.headers.iter().map(|(name, _)| &name[..]))
     }
@@ -25,11 +69,6 @@ impl Request {
         self.headers.iter().find(|(header, _)| is_it(header)).map(|(_, value)| &value[..])
     }
 
-    /// A target in absolute form without a path, for which nginx puts the root.
-    pub fn is_rooted(&self) -> bool {
-        matches!(self.raw.first(), None | Some(b'?'))
-    }
-
     /// The path without its query string, which may hold a token.
     pub fn path(&self) -> &[u8] {
         self.raw.split(|&b| b == b'?').next().unwrap_or_default()
@@ -37,7 +76,7 @@ impl Request {
 
     /// A variable that nginx takes from the request alone. `None` for any other; an inner `None` for one without a value.
     pub fn variable(&self, name: &[u8]) -> Option<Option<Vec<u8>>> {
-        let query = self.query();
+        let query = self.args.as_deref();
         let value = match name {
             b"uri" | b"document_uri" => Some(self.uri.clone()),
             b"request_uri" => Some(self.raw.clone()),
@@ -45,6 +84,8 @@ impl Request {
             b"args" | b"query_string" => query.map(<[u8]>::to_vec),
             b"is_args" => Some(if query.is_some_and(|query| !query.is_empty()) { b"?".to_vec() } else { Vec::new() }),
             b"host" => return self.host.clone().map(Some),
+            b"remote_addr" => return self.client.clone().map(Some),
+            b"content_length" | b"content_type" => self.header(name).map(<[u8]>::to_vec),
             _ => {
                 if let Some(argument) = name.strip_prefix(b"arg_") {
                     query.and_then(|query| find(query, argument, b"&"))
@@ -56,11 +97,6 @@ impl Request {
             }
         };
         Some(value)
-    }
-
-    fn query(&self) -> Option<&[u8]> {
-        let start = self.raw.iter().position(|&b| b == b'?')?;
-        Some(self.raw[start + 1..].split(|&b| b == b'#').next().unwrap_or_default())
     }
 }
 
@@ -80,16 +116,12 @@ mod tests {
     #[test]
     fn has_the_variables_of_a_request() {
         let header = |name: &str, value: &str| (name.into(), value.into());
-        let request = Request {
-            method: b"GET".to_vec(),
-            raw: b"/a%20b?x=1&Token=t&x=2&e".to_vec(),
-            uri: b"/a b".to_vec(),
-            headers: vec![header("X-Role", "admin"), header("Cookie", "a=1; t=c=d"), header("x-role", "user")],
-            host: None,
-        };
-        let rows: [(&str, Option<Option<&str>>); 15] = [
+        let mut request = Request::to(b"GET", b"/a%20b?x=1&Token=t&x=2&e#f");
+        request.uri = b"/a b".to_vec();
+        request.headers = vec![header("X-Role", "admin"), header("Cookie", "a=1; t=c=d"), header("x-role", "user")];
+        let rows: [(&str, Option<Option<&str>>); 16] = [
             ("uri", Some(Some("/a b"))),
-            ("request_uri", Some(Some("/a%20b?x=1&Token=t&x=2&e"))),
+            ("request_uri", Some(Some("/a%20b?x=1&Token=t&x=2&e#f"))),
             ("request_method", Some(Some("GET"))),
             ("args", Some(Some("x=1&Token=t&x=2&e"))),
             ("is_args", Some(Some("?"))),
@@ -100,6 +132,7 @@ mod tests {
             ("http_x_other", Some(None)),
             ("cookie_t", Some(Some("c=d"))),
             ("cookie_x", Some(None)),
+            ("content_length", Some(None)),
             ("host", None),
             ("remote_addr", None),
             ("user_id", None),

@@ -1,26 +1,25 @@
 //! Which level answers a request: the server by its name, the location by its path, as nginx chooses them
 //! (`ngx_http_core_find_location`).
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use directives::Check;
 
 use crate::Failure;
 use crate::conf::{Kind, Level, Matcher, Settings};
-use crate::request::Request;
-use crate::uri;
+use crate::neighbours::{Content, Neighbours};
+use crate::pattern::Captures;
 
-/// The settings in force for a request, and what led there.
-pub struct Selected {
+/// The levels that a request has come to, outermost first, and what is in force there.
+#[derive(Clone)]
+pub struct Place<'c> {
+    pub levels: Vec<&'c Level>,
     pub settings: Settings,
-    /// The innermost block, as it is written, and where.
-    pub shown: String,
-    /// What the regexes on the way captured.
-    pub captures: BTreeMap<Vec<u8>, Vec<u8>>,
-    pub satisfies_any: bool,
-    pub not_followed: BTreeSet<&'static str>,
-    /// A `return` of the server or the location answers before any check.
-    pub returns: bool,
+}
+
+/// A location that was found for a path.
+pub struct Located<'c> {
+    pub place: Place<'c>,
+    /// What the regexes on the way captured, in their order.
+    pub captures: Vec<Captures>,
     /// nginx answers with a redirect to the final slash before it asks anybody.
     pub redirected: bool,
 }
@@ -32,10 +31,10 @@ pub struct Address {
     pub listen: Option<Vec<u8>>,
 }
 
-/// The levels that a request passes, outermost first.
+/// A search for a location.
 struct Way<'c> {
     levels: Vec<&'c Level>,
-    captures: BTreeMap<Vec<u8>, Vec<u8>>,
+    captures: Vec<Captures>,
     redirected: bool,
 }
 
@@ -49,28 +48,57 @@ enum Found {
     Nothing,
 }
 
-/// Finds the level for a request, and gives the request its `$uri`.
-pub fn select(top: &Level, address: &Address, request: &mut Request) -> Result<Selected, Failure> {
-    let mut way = Way { levels: vec![top], captures: BTreeMap::new(), redirected: false };
-    way.descend_to_server(address)?;
-    let merges_slashes = way.levels.iter().rev().find_map(|level| level.merges_slashes).unwrap_or(true);
-    request.uri = uri::normalise(&request.raw, merges_slashes).ok_or_else(|| {
-        Failure("nginx itself answers this path with 400: it is no path, or leads above the root".into())
-    })?;
-    way.find_location(&request.uri);
-    way.limit_method(&request.method);
-    Ok(way.end())
+/// The server that an address leads to, or the file itself where it has none.
+pub fn server<'c>(top: &'c Level, address: &Address) -> Result<Place<'c>, Failure> {
+    let mut servers: Vec<Vec<&Level>> = Vec::new();
+    for level in &top.levels {
+        match level.kind {
+            Kind::Http => servers.extend(servers_of(level).map(|server| vec![top, level, server])),
+            Kind::Server { .. } => servers.push(vec![top, level]),
+            _ => {}
+        }
+    }
+    if servers.is_empty() {
+        // A file of locations, of one location's directives, or of an "http" without a server.
+        let http = top.levels.iter().find(|level| matches!(level.kind, Kind::Http));
+        return Ok(Place::of([top].into_iter().chain(http).collect()));
+    }
+    if servers.len() > 1 && address.host.is_none() && address.listen.is_none() {
+        return Err(Failure("there are several servers: choose one with --host <name> or --listen <address>".into()));
+    }
+    servers.retain(|way| way.last().is_some_and(|server| server.listens_on(address)));
+    let named = best_named(&servers, address);
+    let default = servers.iter().find(|way| way.last().is_some_and(|server| server.is_default()));
+    let chosen = named.or(default).or(servers.first());
+    chosen.cloned().map(Place::of).ok_or_else(|| Failure("no server listens there: see --listen".into()))
+}
+
+/// The location of a server for a path and a method.
+pub fn location<'c>(server: &Place<'c>, uri: &[u8], method: &[u8]) -> Located<'c> {
+    let mut way = Way { levels: server.levels.clone(), captures: Vec::new(), redirected: false };
+    way.find_location(uri);
+    limit_method(&mut way.levels, method);
+    Located { place: Place::of(way.levels), captures: way.captures, redirected: way.redirected }
+}
+
+/// The location of a server with this name: `@name`.
+pub fn named<'c>(server: &Place<'c>, wanted: &[u8], method: &[u8]) -> Option<Place<'c>> {
+    let is_it =
+        |level: &&Level| matches!(&level.kind, Kind::Location { matcher: Matcher::Named(name), .. } if name == wanted);
+    let mut levels = server.levels.clone();
+    levels.push(server.last().levels.iter().find(is_it)?);
+    limit_method(&mut levels, method);
+    Some(Place::of(levels))
 }
 
 /// The one level with a check of its own.
-pub fn select_only(top: &Level) -> Result<Selected, Failure> {
+pub fn select_only(top: &Level) -> Result<Place<'_>, Failure> {
     let mut ways = Vec::new();
     checked(&mut vec![top], &mut ways);
     if ways.len() > 1 {
         return Err(Failure("there are several checks in the file: choose one with --path <path>".into()));
     }
-    let levels = ways.pop().unwrap_or_else(|| vec![top]);
-    Ok(Way { levels, captures: BTreeMap::new(), redirected: false }.end())
+    Ok(Place::of(ways.pop().unwrap_or_else(|| vec![top])))
 }
 
 fn checked<'c>(way: &mut Vec<&'c Level>, ways: &mut Vec<Vec<&'c Level>>) {
@@ -85,39 +113,69 @@ fn checked<'c>(way: &mut Vec<&'c Level>, ways: &mut Vec<Vec<&'c Level>>) {
     }
 }
 
-impl<'c> Way<'c> {
-    fn last(&self) -> &'c Level {
+impl<'c> Place<'c> {
+    fn of(levels: Vec<&'c Level>) -> Self {
+        let mut settings = Settings::default();
+        for level in &levels {
+            let outer = std::mem::replace(&mut settings, level.settings.clone());
+            settings.inherit(&outer);
+        }
+        Self { levels, settings }
+    }
+
+    /// The block of an `if` of this place.
+    pub fn within(&self, block: &'c Level) -> Self {
+        Self::of(self.levels.iter().copied().chain([block]).collect())
+    }
+
+    pub fn last(&self) -> &'c Level {
         self.levels[self.levels.len() - 1]
     }
 
-    fn descend_to_server(&mut self, address: &Address) -> Result<(), Failure> {
-        let mut servers: Vec<Vec<&Level>> = Vec::new();
-        for level in &self.last().levels {
-            match level.kind {
-                Kind::Http => servers.extend(servers_of(level).map(|server| vec![level, server])),
-                Kind::Server { .. } => servers.push(vec![level]),
-                _ => {}
-            }
+    /// What the innermost level says that says something.
+    pub fn inherited<T>(&self, said: impl Fn(&'c Neighbours) -> Option<T>) -> Option<T> {
+        self.levels.iter().rev().find_map(|level| said(&level.neighbours))
+    }
+
+    pub fn satisfies_any(&self) -> bool {
+        self.inherited(|own| own.satisfies_any).unwrap_or(false)
+    }
+
+    /// Who answers. Blocks of `if` and `limit_except` leave that to a backend of their location.
+    pub fn content(&self) -> Option<Content> {
+        let mut levels = self.levels.iter().rev();
+        let last = levels.next()?;
+        let is_block = |level: &Level| matches!(level.kind, Kind::If(_) | Kind::LimitExcept(_));
+        if last.neighbours.content.is_some() || !is_block(last) {
+            return last.neighbours.content;
         }
-        let http = self.last().levels.iter().find(|level| matches!(level.kind, Kind::Http));
-        if servers.is_empty() {
-            // A file of locations, of one location's directives, or of an "http" without a server.
-            self.levels.extend(http);
-            return Ok(());
-        }
-        let many = servers.len() > 1;
-        if many && address.host.is_none() && address.listen.is_none() {
-            return Err(Failure(
-                "there are several servers: choose one with --host <name> or --listen <address>".into(),
-            ));
-        }
-        let mut fitting = servers.into_iter().filter(|way| way.last().is_some_and(|server| server.listens_on(address)));
-        let fitting: Vec<_> = fitting.by_ref().collect();
-        let named = best_named(&fitting, address);
-        let default = fitting.iter().find(|way| way.last().is_some_and(|server| server.is_default()));
-        let chosen = named.or(default).or(fitting.first());
-        self.levels.extend(chosen.ok_or_else(|| Failure("no server listens there: see --listen".into()))?);
-        Ok(())
+        let location = levels.find(|level| !is_block(level))?;
+        location.neighbours.content.filter(|content| *content == Content::Backend)
+    }
+
+    /// The location, where this is in one.
+    pub fn location(&self) -> Option<&'c Level> {
+        self.levels.iter().rev().copied().find(|level| matches!(level.kind, Kind::Location { .. }))
+    }
+
+    /// Variables that the regexes of the locations capture.
+    pub fn captured(&self) -> Vec<Vec<u8>> {
+        let regex = |level: &&'c Level| match &level.kind {
+            Kind::Location { matcher: Matcher::Regex(pattern), .. } => Some(pattern.names().collect::<Vec<_>>()),
+            _ => None,
+        };
+        self.levels.iter().filter_map(regex).flatten().collect()
+    }
+
+    /// The innermost block, as it is written, and where.
+    pub fn shown(&self) -> String {
+        shown(&self.levels)
+    }
+}
+
+impl<'c> Way<'c> {
+    fn last(&self) -> &'c Level {
+        self.levels[self.levels.len() - 1]
     }
 
     fn find_location(&mut self, uri: &[u8]) -> Found {
@@ -150,52 +208,24 @@ impl<'c> Way<'c> {
 
     /// Takes a location whose regex matches, with what it captures.
     fn try_regex(&mut self, location: &'c Level, uri: &[u8]) -> bool {
-        let Kind::Location { matcher: Matcher::Regex(regex), .. } = &location.kind else { return false };
-        let Ok(Some(captures)) = regex.captures(uri) else { return false };
-        for name in regex.capture_names().iter().flatten() {
-            let value = captures.name(name).map(|found| found.as_bytes().to_vec()).unwrap_or_default();
-            self.captures.insert(name.to_ascii_lowercase().into_bytes(), value);
-        }
+        let Kind::Location { matcher: Matcher::Regex(pattern), .. } = &location.kind else { return false };
+        let Some(captures) = pattern.captures(uri) else { return false };
+        self.captures.push(captures);
         self.levels.push(location);
         true
     }
+}
 
-    fn limit_method(&mut self, method: &[u8]) {
-        let limits = |level: &&Level| match &level.kind {
-            Kind::LimitExcept(methods) => {
-                // Who may GET may HEAD.
-                !methods.iter().any(|one| *one == method || (one == b"GET" && method == b"HEAD"))
-            }
-            _ => false,
-        };
-        self.levels.extend(self.last().levels.iter().find(limits));
-    }
-
-    /// The directives of the rewrite module are not inherited: those of the server run, then those of the location.
-    fn returns(&self) -> bool {
-        let is_place = |level: &&&Level| !matches!(level.kind, Kind::LimitExcept(_));
-        let last = self.levels.iter().rev().find(is_place);
-        let server = self.levels.iter().find(|level| matches!(level.kind, Kind::Server { .. }));
-        last.into_iter().chain(server).any(|level| level.not_followed.contains("return"))
-    }
-
-    fn end(self) -> Selected {
-        let mut settings = Settings::default();
-        for level in &self.levels {
-            let outer = std::mem::replace(&mut settings, level.settings.clone());
-            settings.inherit(&outer);
+fn limit_method(levels: &mut Vec<&Level>, method: &[u8]) {
+    let limits = |level: &&Level| match &level.kind {
+        Kind::LimitExcept(methods) => {
+            // Who may GET may HEAD.
+            !methods.iter().any(|one| *one == method || (one == b"GET" && method == b"HEAD"))
         }
-        let inner_first = || self.levels.iter().rev();
-        Selected {
-            settings,
-            shown: shown(&self.levels),
-            satisfies_any: inner_first().find_map(|level| level.satisfies_any).unwrap_or(false),
-            not_followed: inner_first().flat_map(|level| level.not_followed.iter().copied()).collect(),
-            returns: self.returns(),
-            redirected: self.redirected,
-            captures: self.captures,
-        }
-    }
+        _ => false,
+    };
+    let block = levels.last().and_then(|level| level.levels.iter().find(limits));
+    levels.extend(block);
 }
 
 fn servers_of(http: &Level) -> impl Iterator<Item = &Level> {
@@ -211,6 +241,7 @@ fn shown(levels: &[&Level]) -> String {
         Kind::Server { .. } => format!("server in {place}"),
         Kind::Location { shown, .. } => format!("{shown} in {place}"),
         Kind::LimitExcept(_) => format!("limit_except of {}", shown(&levels[..levels.len() - 1])),
+        Kind::If(shown) => format!("{shown} in {place}"),
     }
 }
 
@@ -238,10 +269,19 @@ fn is_redirected(location: &Level, uri: &[u8]) -> bool {
     let Kind::Location { matcher: Matcher::Prefix { name, .. } | Matcher::Exact(name), .. } = &location.kind else {
         return false;
     };
-    location.redirects && name.strip_suffix(b"/") == Some(uri)
+    location.neighbours.content == Some(Content::Backend) && name.strip_suffix(b"/") == Some(uri)
 }
 
 impl Level {
+    /// A server, or a file that is the inside of one.
+    pub fn is_server(&self) -> bool {
+        match self.kind {
+            Kind::Server { .. } => true,
+            Kind::File => self.levels.iter().any(|level| matches!(level.kind, Kind::Location { .. })),
+            _ => false,
+        }
+    }
+
     fn is_default(&self) -> bool {
         matches!(self.kind, Kind::Server { is_default: true, .. })
     }

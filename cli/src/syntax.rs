@@ -65,6 +65,14 @@ enum End {
     File,
 }
 
+/// What may stand behind a closing quote.
+enum Behind {
+    Space,
+    /// Of the condition of an `if`.
+    Parenthesis,
+    End(End),
+}
+
 impl Reader<'_> {
     fn next(&mut self) -> Option<u8> {
         let b = *self.rest.next()?;
@@ -105,7 +113,17 @@ impl Reader<'_> {
                 b'}' => return Err("unexpected \"}\"".into()),
                 b'"' | b'\'' => {
                     words.push(self.quoted(b)?);
-                    if let Some(end) = self.after_quote()? {
+                    let end = match self.after_quote()? {
+                        Behind::Space => None,
+                        Behind::End(end) => Some(end),
+                        // It begins a word of its own.
+                        Behind::Parenthesis => {
+                            let (word, end) = self.bare(b')')?;
+                            words.push(word);
+                            end
+                        }
+                    };
+                    if let Some(end) = end {
                         return Ok((words, end));
                     }
                 }
@@ -131,12 +149,12 @@ impl Reader<'_> {
         }
     }
 
-    /// Behind a closing quote: a space, or the end of the directive.
-    fn after_quote(&mut self) -> Result<Option<End>, String> {
+    fn after_quote(&mut self) -> Result<Behind, String> {
         match self.next().ok_or(UNEXPECTED_END)? {
-            b' ' | b'\t' | b'\r' | b'\n' | b')' => Ok(None),
-            b';' => Ok(Some(End::Semicolon)),
-            b'{' => Ok(Some(End::Open)),
+            b' ' | b'\t' | b'\r' | b'\n' => Ok(Behind::Space),
+            b')' => Ok(Behind::Parenthesis),
+            b';' => Ok(Behind::End(End::Semicolon)),
+            b'{' => Ok(Behind::End(End::Open)),
             b => Err(format!("unexpected \"{}\"", b.escape_ascii())),
         }
     }
@@ -219,7 +237,7 @@ mod tests {
             ("a 'b'\n'c';", r#"["a", "b", "c"]"#),
             ("a b'c';", r#"["a", "b'c'"]"#),
             ("a \"\";", r#"["a", ""]"#),
-            ("if ($a = '') { b; }", r#"["if", "($a", "=", ""]{["b"]}"#),
+            ("if ($a = '') { b; }", r#"["if", "($a", "=", "", ")"]{["b"]}"#),
         ];
         for (text, expected) in rows {
             let directives = parse("x.conf", text.as_bytes());

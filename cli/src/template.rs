@@ -13,6 +13,8 @@ pub enum Part {
     Text(Vec<u8>),
     /// A variable, its name in lower case.
     Variable(Vec<u8>),
+    /// `$1` to `$9`, of the regex that matched last.
+    Capture(usize),
 }
 
 impl Template {
@@ -21,12 +23,23 @@ impl Template {
         Self { parts: vec![Part::Variable(name.to_vec())] }
     }
 
+    /// The names of its variables.
+    pub fn variables(&self) -> impl Iterator<Item = &[u8]> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Variable(name) => Some(&name[..]),
+            Part::Text(_) | Part::Capture(_) => None,
+        })
+    }
+
     /// `None` for a `$` without a name behind it, and for a `${` that is not closed.
     pub fn parse(text: &[u8]) -> Option<Self> {
         let mut parts = Vec::new();
         let mut rest = text;
         while !rest.is_empty() {
-            if let Some(after) = rest.strip_prefix(b"$") {
+            if let [b'$', digit @ b'1'..=b'9', after @ ..] = rest {
+                parts.push(Part::Capture(usize::from(digit - b'0')));
+                rest = after;
+            } else if let Some(after) = rest.strip_prefix(b"$") {
                 let (name, after) = name(after)?;
                 parts.push(Part::Variable(name.to_ascii_lowercase()));
                 rest = after;
@@ -46,6 +59,7 @@ impl fmt::Display for Template {
         self.parts.iter().try_for_each(|part| match part {
             Part::Text(text) => write!(f, "{}", String::from_utf8_lossy(text)),
             Part::Variable(name) => write!(f, "${}", String::from_utf8_lossy(name)),
+            Part::Capture(number) => write!(f, "${number}"),
         })
     }
 }
@@ -73,6 +87,7 @@ mod tests {
             ("$User_ID", Some(vec![variable("user_id")])),
             ("${a}b$c.d", Some(vec![variable("a"), text("b"), variable("c"), text(".d")])),
             ("a$b$c", Some(vec![text("a"), variable("b"), variable("c")])),
+            ("/$1/$12", Some(vec![text("/"), Part::Capture(1), text("/"), Part::Capture(1), text("2")])),
             ("$", None),
             ("a$.", None),
             ("${a", None),

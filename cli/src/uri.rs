@@ -1,5 +1,16 @@
 //! What nginx makes of the path of a request: `$uri` (`ngx_http_parse_complex_uri`).
 
+use crate::Failure;
+use crate::select::Place;
+
+/// `$uri` of a request to a server.
+pub fn of(raw: &[u8], server: &Place) -> Result<Vec<u8>, Failure> {
+    let merges_slashes = server.inherited(|own| own.merges_slashes).unwrap_or(true);
+    normalise(raw, merges_slashes).ok_or_else(|| {
+        Failure("nginx itself answers this path with 400: it is no path, or leads above the root".into())
+    })
+}
+
 /// `$uri` of a request target, or `None` for nginx's own 400.
 pub fn normalise(raw: &[u8], merge_slashes: bool) -> Option<Vec<u8>> {
     // The absolute form without a path.
@@ -29,6 +40,28 @@ pub fn normalise(raw: &[u8], merge_slashes: bool) -> Option<Vec<u8>> {
         }
     }
     uri.end()
+}
+
+/// A URI that a backend sends a request on to, its path decoded (`ngx_http_parse_unsafe_uri`). `None` for one that
+/// nginx takes for unsafe.
+pub fn decoded(uri: &[u8]) -> Option<Vec<u8>> {
+    let end = uri.iter().position(|&b| b == b'?').unwrap_or(uri.len());
+    let mut decoded = Vec::with_capacity(uri.len());
+    let mut rest = &uri[..end];
+    while let [b, after @ ..] = rest {
+        rest = after;
+        match (b, rest) {
+            (b'%', [high, low, after @ ..]) if hex(*high).is_some() && hex(*low).is_some() => {
+                decoded.push(hex(*high)? << 4 | hex(*low)?);
+                rest = after;
+            }
+            _ => decoded.push(*b),
+        }
+    }
+    let is_unsafe =
+        decoded.is_empty() || decoded.contains(&0) || decoded.split(|&b| b == b'/').any(|part| part == b"..");
+    decoded.extend_from_slice(&uri[end..]);
+    (!is_unsafe).then_some(decoded)
 }
 
 struct Uri {
@@ -97,6 +130,22 @@ fn hex(b: u8) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn decodes_what_a_backend_says() {
+        let rows = [
+            ("/a%20b?c%20d", Some("/a b?c%20d")),
+            ("/a%2", Some("/a%2")),
+            ("@name", Some("@name")),
+            ("/a/../b", None),
+            ("/a/%2e%2e", None),
+            ("/a%00", None),
+            ("", None),
+        ];
+        for (uri, expected) in rows {
+            assert_eq!(decoded(uri.as_bytes()).as_deref(), expected.map(str::as_bytes), "{uri}");
+        }
+    }
 
     #[test]
     fn reads_paths_as_nginx_does() {

@@ -1,6 +1,5 @@
 //! Variables as nginx would evaluate them, and the conditions that use them.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -8,70 +7,154 @@ use authz::{Conditions, Denied, Identity};
 use directives::Requirement;
 
 use crate::Failure;
-use crate::conf::Conf;
-use crate::request::Request;
-use crate::select::Selected;
+use crate::files;
+use crate::map::Map;
+use crate::pattern::{Captures, Pattern};
 use crate::template::{Part, Template};
+use crate::walk::Walk;
 
 /// Variables that the user gives.
 pub type Given = BTreeMap<Vec<u8>, Vec<u8>>;
 
-/// Everything that variables of one request are made of.
-pub struct Variables<'a> {
-    pub conf: &'a Conf,
-    pub selected: &'a Selected,
-    pub request: &'a Request,
-    pub given: &'a Given,
+/// A value, or the name of the variable that it depends on, and that is not known.
+pub type Known = Result<Vec<u8>, Unknown>;
+
+/// A variable that only nginx can compute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unknown(Vec<u8>);
+
+impl From<Unknown> for Failure {
+    fn from(Unknown(name): Unknown) -> Self {
+        let name = String::from_utf8_lossy(&name);
+        Self(format!("the value of ${name} is not known: give it with --set '{name}=<value>'"))
+    }
 }
 
-/// A verified identity, and which member of an array claim is the user.
-type Shown<'i> = Option<(&'i Identity, Option<usize>)>;
+/// What a request has set so far.
+#[derive(Default)]
+pub struct Store {
+    /// By directives, by captures, or by a `map`, which keeps its first value.
+    pub values: BTreeMap<Vec<u8>, Known>,
+    /// `$1` and so on.
+    pub numbered: Vec<Vec<u8>>,
+    /// Captures as they were when the location was selected.
+    pub saved: BTreeMap<Vec<u8>, Known>,
+}
 
-impl Variables<'_> {
-    /// A value; variables of the token are empty without an identity.
-    pub fn evaluate(&self, value: &Template, shown: Shown) -> Result<Vec<u8>, Failure> {
+impl Store {
+    /// What a regex that matched does.
+    pub fn keep(&mut self, captures: Captures) {
+        self.values.extend(captures.named.into_iter().map(|(name, value)| (name, Ok(value))));
+        self.numbered = captures.numbered;
+    }
+
+    /// Puts captures back.
+    pub fn restore(&mut self) {
+        self.values.extend(self.saved.clone());
+    }
+}
+
+impl Walk<'_> {
+    /// A value with variables. It fails where one of them is not known.
+    pub fn evaluate(&self, value: &Template) -> Result<Vec<u8>, Failure> {
+        Ok(self.value(value)??)
+    }
+
+    /// The same, where that may not matter. A decision that it asks for may fail.
+    pub fn value(&self, value: &Template) -> Result<Known, Failure> {
         let mut text = Vec::new();
         for part in &value.parts {
             match part {
                 Part::Text(part) => text.extend_from_slice(part),
-                Part::Variable(name) => text.extend(self.variable(name, shown)?),
+                Part::Capture(number) => {
+                    text.extend(self.store.borrow().numbered.get(number - 1).cloned().unwrap_or_default());
+                }
+                Part::Variable(name) => match self.variable(name)? {
+                    Ok(value) => text.extend(value),
+                    unknown => return Ok(unknown),
+                },
             }
         }
-        Ok(text)
+        Ok(Ok(text))
     }
 
-    fn variable(&self, name: &[u8], shown: Shown) -> Result<Vec<u8>, Failure> {
-        if let Some(value) = self.of_module(name, shown) {
-            // nginx writes variables into headers as they are, so the module shows none with a control byte.
-            return Ok(value.filter(|value| !value.bytes().any(|b| b.is_ascii_control())).unwrap_or_default().into());
+    /// The value that a user is compared with: whatever is evaluated for it, captures are those of the location.
+    pub fn compared(&self, value: &Template) -> Result<Vec<u8>, Failure> {
+        let mut parts = Vec::new();
+        for part in &value.parts {
+            parts.push(self.value(&Template { parts: vec![part.clone()] })?);
         }
-        if let Some(value) = self.selected.captures.get(name).or_else(|| self.given.get(name)) {
+        self.store.borrow_mut().restore();
+        let store = self.store.borrow();
+        let settled = value.parts.iter().zip(parts).map(|(part, value)| match part {
+            Part::Variable(name) if store.saved.contains_key(name) => store.values.get(name).cloned().unwrap_or(value),
+            _ => value,
+        });
+        Ok(settled.collect::<Result<Vec<_>, _>>()?.concat())
+    }
+
+    /// A variable, as it is now.
+    pub fn variable(&self, name: &[u8]) -> Result<Known, Failure> {
+        if self.is_own(name) {
+            let value = self.own(name)?.filter(|value| !value.bytes().any(|b| b.is_ascii_control()));
+            // nginx writes variables into headers as they are, so the module shows none with a control byte.
+            return Ok(Ok(value.unwrap_or_default().into()));
+        }
+        if let Some(value) = self.store.borrow().values.get(name) {
             return Ok(value.clone());
         }
-        match self.request.variable(name) {
-            Some(value) => Ok(value.unwrap_or_default()),
-            // Other locations capture it, and this one did not.
-            None if self.conf.captured.contains(name) => Ok(Vec::new()),
-            None => {
-                let name = String::from_utf8_lossy(name);
-                Err(Failure(format!("the value of ${name} is not known: give it with --set '{name}=<value>'")))
-            }
+        if let Some(value) = self.question.given.get(name) {
+            return Ok(Ok(value.clone()));
+        }
+        if let Some(map) = self.conf.maps.get(name).filter(|map| !map.is_partial) {
+            return self.mapped(name, map);
+        }
+        let request = self.request.borrow().variable(name);
+        match request.or_else(|| files::variable(self, name).map(Some)) {
+            Some(value) => Ok(Ok(value.unwrap_or_default())),
+            // It may be set or captured elsewhere, and was not.
+            None if self.conf.settable.contains(name) => Ok(Ok(Vec::new())),
+            None => Ok(Err(Unknown(name.to_vec()))),
         }
     }
 
-    /// `None` for a variable that is not the module's.
-    fn of_module(&self, name: &[u8], shown: Shown) -> Option<Option<String>> {
-        let set = self.conf.set_variables.iter().find(|(set, _)| set == name);
-        if let Some((_, claim)) = set {
-            return Some(shown.and_then(|(identity, _)| Some(identity.shown(claim)?.to_string())));
+    fn mapped(&self, name: &[u8], map: &Map) -> Result<Known, Failure> {
+        let value = match self.value(&map.source)? {
+            Ok(source) => self.value(map.find(&source, |pattern, text| self.captures(pattern, text)))?,
+            unknown => unknown,
+        };
+        if !map.volatile {
+            self.store.borrow_mut().values.insert(name.to_vec(), value.clone());
         }
-        let own = std::str::from_utf8(name.strip_prefix(directives::OWN)?).ok()?;
-        let token = shown.map(|(identity, _)| identity.token());
-        Some(match own {
-            "user" => shown.and_then(|(identity, matched)| identity.user(matched).map(str::to_owned)),
+        Ok(value)
+    }
+
+    /// Whether a regex matches; what it captures is kept.
+    pub fn captures(&self, pattern: &Pattern, text: &[u8]) -> bool {
+        let captures = pattern.captures(text);
+        let matches = captures.is_some();
+        captures.into_iter().for_each(|captures| self.store.borrow_mut().keep(captures));
+        matches
+    }
+
+    /// Whether a variable is the module's.
+    pub fn is_own(&self, name: &[u8]) -> bool {
+        name.starts_with(directives::OWN) || self.conf.set_variables.iter().any(|(set, _)| set == name)
+    }
+
+    fn own(&self, name: &[u8]) -> Result<Option<String>, Failure> {
+        self.decide_for(name)?;
+        let shown = self.shown();
+        let identity = shown.identity.as_deref();
+        if let Some((_, claim)) = self.conf.set_variables.iter().find(|(set, _)| set == name) {
+            return Ok(identity.and_then(|identity| Some(identity.shown(claim)?.to_string())));
+        }
+        let own = std::str::from_utf8(&name[directives::OWN.len()..]).unwrap_or_default();
+        let token = identity.map(Identity::token);
+        Ok(match own {
+            "user" => shown.user,
             "payload" => token.map(|token| token.claims().text().to_owned()),
-            // None is shown while a decision is made.
-            "result" => None,
+            "result" => shown.word.map(str::to_owned),
             _ => {
                 let member = |prefix| own.strip_prefix(prefix);
                 let claim = member("claim_").and_then(|claim| token?.claims().get_folded(claim)?.into_shown());
@@ -89,24 +172,24 @@ pub struct Held {
 }
 
 /// The conditions of a location, and what became of them.
-pub struct Watched<'a> {
-    pub variables: &'a Variables<'a>,
-    pub bypass: &'a [Template],
-    pub require: &'a Requirement<Template>,
+pub struct Watched<'w, 'c> {
+    pub walk: &'w Walk<'c>,
+    pub bypass: &'w [Template],
+    pub require: &'w Requirement<Template>,
     pub bypassed: Vec<Held>,
     pub required: Vec<Held>,
     /// A value could not be had, so that the decision says nothing.
-    pub failure: RefCell<Option<Failure>>,
+    pub failure: Option<Failure>,
 }
 
-impl Watched<'_> {
+impl Watched<'_, '_> {
     /// As nginx reads a condition: not empty and not `0`.
-    fn hold(&self, value: &Template, shown: Shown) -> Held {
-        let text = self.variables.evaluate(value, shown);
+    fn hold(&mut self, value: &Template) -> Held {
+        let text = self.walk.evaluate(value);
         let holds = match text {
             Ok(text) => !matches!(&text[..], b"" | b"0"),
             Err(failure) => {
-                self.failure.borrow_mut().get_or_insert(failure);
+                self.failure.get_or_insert(failure);
                 false
             }
         };
@@ -114,18 +197,20 @@ impl Watched<'_> {
     }
 }
 
-impl Conditions for Watched<'_> {
+impl Conditions for Watched<'_, '_> {
     fn bypass(&mut self, identity: &Rc<Identity>) -> bool {
+        self.walk.show(identity, None);
         for value in self.bypass {
-            let held = self.hold(value, Some((identity, None)));
+            let held = self.hold(value);
             self.bypassed.push(held);
         }
         self.bypassed.iter().any(|held| held.holds)
     }
 
     fn requirement(&mut self, identity: &Rc<Identity>, matched: Option<usize>) -> Result<(), Denied> {
+        self.walk.show(identity, matched);
         for value in &self.require.values {
-            let held = self.hold(value, Some((identity, matched)));
+            let held = self.hold(value);
             self.required.push(held);
         }
         match self.required.iter().all(|held| held.holds) {

@@ -120,16 +120,42 @@ fn what_nginx_answers_first_is_told() {
     let room = Room::new(
         "location /r { jwt_user_scope any; return 403; }
         location /p/ { jwt_user_scope any; proxy_pass http://backend; }
-        location /i { jwt_user_scope any; if ($arg_x) { return 403; } satisfy any; }",
+        location /i { jwt_user_scope any; if ($arg_x) { return 403; } }
+        location /d { jwt_user_scope any; allow 10.0.0.0/8; deny all; }
+        location /s { satisfy any; jwt_user_scope any; auth_request /a; }
+        location /l { jwt_user_scope any; limit_req zone=z; limit_req_status 429; }
+        location /x { internal; }
+        location /b { jwt_user_scope any; client_max_body_size 1k; }
+        include more;",
     );
-    let said = room.explain(&["--path", "/r"], "");
-    assert!(said.status == 0 && said.stdout.contains("a \"return\" stands beside the check"), "{said:?}");
-    let said = room.explain(&["--path", "/p"], "");
-    assert!(said.status == 0 && said.stdout.contains("nginx redirects to the same path with a slash"), "{said:?}");
-    let said = room.explain(&["--path", "/i"], "");
-    assert_eq!(said.word(), "missing_token");
-    assert!(said.stdout.contains("note: not followed here, and looked at by nginx first: if\n"), "{said:?}");
-    assert!(said.stdout.contains("note: \"satisfy any\": another access module"), "{said:?}");
+    let rows: [(&str, &[&str], &str, i32); 10] = [
+        ("/r", &[], "not asked: nginx answers with 403 by \"return\" in location.conf:1", 0),
+        ("/p", &[], "not asked: nginx answers with 301 by the redirect to the same path with a slash at its end", 0),
+        ("/i?x=1", &[], "not asked: nginx answers with 403 by \"return\" in location.conf:3", 0),
+        ("/i?x=0", &[], "missing_token: refused with 401", 1),
+        ("/d", &["--client", "::1"], "not asked: nginx answers with 403 by \"deny\" in location.conf:4", 1),
+        ("/d", &["--client", "10.1.2.3"], "missing_token: refused with 401", 1),
+        ("/l", &["--set", "limit_req_status=REJECTED"], "not asked: nginx answers with 429 by \"limit_req\"", 1),
+        ("/l", &["--set", "limit_req_status=PASSED"], "missing_token: refused with 401", 1),
+        ("/x", &[], "not asked: nginx answers with 404 by \"internal\"", 0),
+        ("/b", &["--header", "Content-Length: 1025"], "not asked: nginx answers with 413", 0),
+    ];
+    for (path, options, result, status) in rows {
+        let said = room.explain(&[&["--path", path], options].concat(), "");
+        assert_eq!(said.status, status, "{path} {options:?}: {said:?}");
+        assert!(said.stdout.contains(&format!("\nresult: {result}")), "{path} {options:?}: {said:?}");
+    }
+    let notes = [
+        ("/d", "note: not followed here: allow and deny (--client), include\n"),
+        ("/l", "note: not followed here: include, limit_req\n"),
+        ("/s", "note: not followed here: auth_request, include\n"),
+        ("/s", "note: \"satisfy any\": another access module may let the request in\n"),
+    ];
+    for (path, note) in notes {
+        let said = room.explain(&["--path", path], "");
+        assert_eq!(said.word(), "missing_token", "{path}");
+        assert!(said.stdout.contains(note), "{path}: {said:?}");
+    }
 }
 
 /// The same errors as `nginx -t` has, with their place.

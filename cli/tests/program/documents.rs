@@ -28,10 +28,11 @@ fn without_times(text: &str) -> String {
 fn runs_as_it_is_printed() {
     let confs = blocks("nginx");
     let room = Room::new(confs.first().expect("a location.conf"));
+    room.write("pages.conf", confs.get(1).expect("a pages.conf"));
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_jwt-user-scope")).parent().expect("a directory");
     let path = format!("{}:{}", program.display(), std::env::var("PATH").expect("PATH"));
     let consoles = blocks("console");
-    assert!(consoles.len() >= 3, "{consoles:?}");
+    assert!(consoles.len() >= 4, "{consoles:?}");
     for console in consoles {
         let (command, printed) = console.strip_prefix("$ ").and_then(|rest| rest.split_once('\n')).expect("a command");
         let mut shell = Command::new("sh");

@@ -6,3 +6,4 @@ mod decisions;
 mod documents;
 mod minted;
 mod usage;
+mod ways;

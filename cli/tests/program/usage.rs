@@ -6,7 +6,7 @@ use crate::common::*;
 fn nothing_can_be_said_without_the_parts_of_a_question() {
     let room = Room::new(LOCATION);
     let token = room.mint(&["--user", "A"]);
-    let rows: [(&[&str], &str); 20] = [
+    let rows: [(&[&str], &str); 21] = [
         (&[], "which command?"),
         (&["refuse"], "unknown command"),
         (&[&token], "unknown command"),
@@ -19,6 +19,7 @@ fn nothing_can_be_said_without_the_parts_of_a_question() {
         (&["explain", &token], "the token is read from standard input"),
         (&["explain", "--at", "noon"], "--at takes seconds since 1970"),
         (&["explain", "--set", "a"], "--set takes <variable>=<value>"),
+        (&["explain", "--answer", "soon"], "--answer takes a status, or 'X-Accel-Redirect: <uri>'"),
         (&["explain", "--set", "jwt_user_scope_user=A"], "--set cannot give a variable of the module"),
         (&["explain", "--header", &token], "--header takes '<name>: <value>'"),
         (&["explain", "--config", "location.conf", "--path", "/../a"], "nginx itself answers this path with 400"),

@@ -2,8 +2,12 @@
 //! module's own access log has.
 //!
 //! nginx logs what the program needs into `explained.log`. When nginx has ended, each line is replayed with the
-//! configuration, the files, the environment and the key sets (`published.rs`) that it was answered under. What cannot be replayed is counted by its
-//! kind; `make e2e` prints the counts and fails when too little was compared.
+//! configuration, the files, the environment and the key sets (`published.rs`) that it was answered under. The program is
+//! told what no configuration says: the client's address, what backends answered, whether a limit was reached. It is told
+//! neither the word nor the path that nginx ended with, and must come to both by itself.
+//!
+//! A few requests cannot be replayed. They are counted by their kind; `make e2e` prints the counts, and fails when one
+//! about which the module has a word is not of a kind that is named there.
 
 use super::published::{InForce, Published, Time, Wanted, socket_of};
 use super::setup::Setup;
@@ -19,19 +23,24 @@ use std::sync::Mutex;
 const LOG: &str = "explained.log";
 
 /// What every configuration logs.
-const FIXED: [&str; 12] = [
+const FIXED: [&str; 17] = [
     "msec",
     "request_time",
     "status",
+    "request",
     "request_method",
     "request_uri",
     "uri",
     "host",
     "server_addr",
     "server_port",
+    "remote_addr",
+    "content_length",
     "jwt_user_scope_result",
     "http_authorization",
+    "upstream_status",
     "upstream_http_x_accel_redirect",
+    "sent_http_x_accel_redirect",
 ];
 
 /// Headers that the decision looks at, whatever the configuration says.
@@ -53,8 +62,6 @@ struct Generation {
     conf: String,
     /// Variables that the log shows.
     variables: Vec<String>,
-    /// Something reads a variable of the module before the access phase.
-    reads_early: bool,
 }
 
 impl Explained {
@@ -72,11 +79,7 @@ impl Explained {
         let variables = variables_of(&conf);
         fs::write(setup.path("nginx.conf"), logging(&conf, number, &variables)).expect("nginx.conf");
         keep(setup, number, &conf);
-        let reads_early = conf.split([';', '{', '}']).map(str::trim).any(|statement| {
-            let early = ["set ", "if ", "limit_req_zone ", "rewrite ", "return "];
-            early.iter().any(|name| statement.starts_with(name)) && statement.contains("$jwt_user_scope")
-        });
-        generations.push(Generation { conf, variables, reads_early });
+        generations.push(Generation { conf, variables });
     }
 
     /// The same again, since files may have changed.
@@ -91,13 +94,17 @@ impl Explained {
         let generations = self.generations.lock().expect("no panic");
         let published = Published::to(setup);
         let mut tally = Tally::default();
+        // Where backends of the test have sent a request that is answered, and so logged, later.
+        let mut sent_on = Vec::new();
         for line in log.lines() {
-            let entry = Entry::parse(line, &generations);
+            let mut entry = Entry::parse(line, &generations);
+            sent_on.extend(entry.get("sent_http_x_accel_redirect").map(<[u8]>::to_vec));
+            entry.answers = entry.answers(&mut sent_on);
             let generation = &generations[entry.generation];
             let compared = entry.compare(setup, generation, &published);
-            tally.add(
-                compared.unwrap_or_else(|wrong| panic!("explained wrongly: {wrong}\n{line}\n{}", generation.conf)),
-            );
+            let compared =
+                compared.unwrap_or_else(|wrong| panic!("explained wrongly: {wrong}\n{line}\n{}", generation.conf));
+            tally.add(compared, &entry.text("jwt_user_scope_result"));
         }
         tally.keep();
     }
@@ -118,28 +125,33 @@ fn logging(conf: &str, number: usize, variables: &[String]) -> String {
     }
 }
 
-/// Variables that the directives name, and the headers.
+/// Variables that the configuration names and does not compute itself, and the headers.
 fn variables_of(conf: &str) -> Vec<String> {
     let without_comments: String =
         conf.lines().map(|line| line.split(" #").next().unwrap_or_default().to_owned() + "\n").collect();
-    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let begins = |at: &usize| {
-        !without_comments[..*at].ends_with(['$', '{', '"', '\'']) || without_comments[..*at].ends_with("{\n")
-    };
-    let places = without_comments.match_indices("jwt_user_scope").map(|(at, name)| (at, at + name.len()));
-    let directives =
-        places.filter(|(at, _)| begins(at)).filter_map(|(_, end)| without_comments[end..].split(';').next());
+    let is_name = |c: &char| c.is_ascii_alphanumeric() || *c == '_';
+    let name = |text: &str| text.chars().take_while(is_name).collect::<String>().to_ascii_lowercase();
+    let after = |prefix: &str| without_comments.split(prefix).skip(1).map(name).collect::<BTreeSet<_>>();
     let mut names: BTreeSet<String> = HEADERS.iter().map(|name| (*name).to_owned()).collect();
-    for directive in directives {
-        for part in directive.split('$').skip(1) {
-            let name: String = part.trim_start_matches('{').chars().take_while(|&c| is_name(c)).collect();
-            names.insert(name.to_ascii_lowercase());
-        }
-        if directive.trim().eq_ignore_ascii_case("on") && !directive.starts_with('_') {
-            names.insert("user_id".into());
-        }
-    }
-    names.retain(|name| name.starts_with(char::is_alphabetic) && !name.starts_with("jwt_user_scope_"));
+    names.extend(without_comments.split('$').skip(1).map(|text| name(text.trim_start_matches('{'))));
+    names.extend(
+        ["limit_req", "limit_conn"]
+            .iter()
+            .filter(|name| conf.contains(&format!("{name} ")))
+            .map(|name| format!("{name}_status")),
+    );
+    let maps = without_comments
+        .split("map ")
+        .skip(1)
+        .filter_map(|map| Some(name(map.split('{').next()?.split('$').next_back()?)));
+    let computed: BTreeSet<_> =
+        ["set $", "jwt_user_scope_set $", "(?<", "(?P<", "(?'"].into_iter().flat_map(after).chain(maps).collect();
+    names.retain(|name| {
+        name.starts_with(char::is_alphabetic)
+            && !name.starts_with("jwt_user_scope_")
+            && !computed.contains(name)
+            && !FIXED.contains(&&name[..])
+    });
     names.into_iter().collect()
 }
 
@@ -165,6 +177,8 @@ fn keep(setup: &Setup, number: usize, conf: &str) {
 struct Entry {
     generation: usize,
     fields: BTreeMap<String, Option<Vec<u8>>>,
+    /// What backends have answered.
+    answers: Vec<Vec<u8>>,
 }
 
 /// What came of a line.
@@ -185,7 +199,7 @@ impl Entry {
         let own: &Generation = &generations[generation];
         let names = FIXED.into_iter().chain(own.variables.iter().map(String::as_str)).map(str::to_owned);
         let values = fields[1..].iter().map(|value| (*value != "-").then(|| unescape(value)));
-        Entry { generation, fields: names.zip(values).collect() }
+        Entry { generation, fields: names.zip(values).collect(), answers: Vec::new() }
     }
 
     fn get(&self, name: &str) -> Option<&[u8]> {
@@ -200,38 +214,80 @@ impl Entry {
         self.text(name).parse().unwrap_or_else(|_| panic!("no number in {name}: {}", self.text(name)))
     }
 
+    /// The last answer of each backend, in the order of the redirects. `sent_on` are those of backends in this nginx.
+    fn answers(&self, sent_on: &mut Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+        let statuses = self.text("upstream_status");
+        let last = |tries: &str| tries.rsplit(", ").next().unwrap_or_default().trim().as_bytes().to_vec();
+        let mut answers: Vec<_> = statuses.split(" : ").map(last).filter(|status| !status.is_empty()).collect();
+        let redirect = |target: &[u8]| [b"X-Accel-Redirect: ", target].concat();
+        let seen = self.get("upstream_http_x_accel_redirect");
+        if let Some(target) = seen {
+            answers.pop();
+            answers.push(redirect(target));
+            sent_on.clear();
+        } else if answers.len() > 1 {
+            for (answer, target) in answers.iter_mut().zip(sent_on.drain(..)) {
+                *answer = redirect(&target);
+            }
+        }
+        answers
+    }
+
     fn compare(&self, setup: &Setup, generation: &Generation, published: &Published) -> Result<Compared, String> {
         let word = self.text("jwt_user_scope_result");
         let end = self.number("msec");
         let start = end - self.number("request_time");
-        let seconds = BTreeSet::from([start as u64, end as u64]);
         let mut said = BTreeSet::new();
-        let mut wanted = Vec::new();
-        for &at in &seconds {
-            let (report, found) = self.ask(setup, at, &[]);
-            if let Some(kind) = self.kind_left(&report, generation) {
-                return Ok(Compared::Left(kind));
+        for time in [Time::of_clock(start, end), Time::of_stall(start, end)] {
+            for at in BTreeSet::from([start as u64, end as u64]) {
+                let found = self.words(setup, generation, published, (at, &time));
+                if let Some(path) = found.get(&word) {
+                    path.clone()?;
+                    return Ok(match () {
+                        () if found.len() == 1 => Compared::Same,
+                        () if time.is_exact => Compared::OneOfSeveral,
+                        () => Compared::OneOfMany,
+                    });
+                }
+                said.extend(found.into_keys());
             }
-            wanted = Wanted::by(&report, |uri| self.socket(setup, generation, published, uri));
-            // Without a set it has been asked already.
-            let with = |sets: &[InForce]| {
-                let has_any = sets.iter().any(Option::is_some);
-                if has_any { self.ask(setup, at, sets).1 } else { found.clone() }
-            };
-            let words = published.words(&wanted, &Time::of_clock(start, end), with);
-            if words.contains(&word) {
-                return Ok(if words.len() == 1 { Compared::Same } else { Compared::OneOfSeveral });
-            }
-            said.extend(words);
         }
-        for &at in seconds.iter().filter(|_| !wanted.is_empty()) {
-            let words = published.words(&wanted, &Time::of_stall(start, end), |sets| self.ask(setup, at, sets).1);
-            if words.contains(&word) {
-                return Ok(Compared::OneOfMany);
-            }
-            said.extend(words);
+        match self.kind_left(&word) {
+            Some(kind) => Ok(Compared::Left(kind)),
+            None => Err(format!("{} in the place of \"{word}\"", Vec::from_iter(said).join(", "))),
         }
-        Err(format!("{} in the place of \"{word}\"", Vec::from_iter(said).join(", ")))
+    }
+
+    /// The words for the request, one for each combination of key sets that may have been in force, and whether the path
+    /// is right where the program says so.
+    fn words(
+        &self,
+        setup: &Setup,
+        generation: &Generation,
+        published: &Published,
+        (at, time): (u64, &Time),
+    ) -> BTreeMap<String, Result<(), String>> {
+        let mut wanted: Vec<Wanted> = Vec::new();
+        loop {
+            // Behind an "error_page", say, others may be asked for once these are there.
+            let mut more = None;
+            let mut words = BTreeMap::new();
+            for sets in published.in_force(&wanted, time) {
+                let (report, word) = self.ask(setup, at, &sets);
+                let path = self.compare_path(&report, generation);
+                let known = words.entry(word).or_insert_with(|| path.clone());
+                if path.is_ok() {
+                    *known = path;
+                }
+                if report["key_sets"].as_array().is_some_and(|all| all.len() > wanted.len()) {
+                    more = Some(report);
+                }
+            }
+            match more {
+                Some(report) => wanted = Wanted::by(&report, |uri| self.socket(setup, generation, published, uri)),
+                None => return words,
+            }
+        }
     }
 
     /// What the program reports, and its word: an empty one where it decides nothing, as in the log.
@@ -241,6 +297,7 @@ impl Entry {
         let word = match report["result"].as_str() {
             Some(word) => word.to_owned(),
             None if report.is_object() => String::new(),
+            None if output.stderr.contains("nginx itself answers this path with 400") => String::new(),
             None => output.stderr,
         };
         (report, word)
@@ -252,42 +309,30 @@ impl Entry {
         published.socket(&format!("{} {server} {uri}", self.generation), || {
             let mut fields = self.fields.clone();
             fields.insert("request_uri".into(), Some(uri.into()));
-            let fetch = Entry { generation: self.generation, fields };
-            socket_of(&generation.conf, fetch.ask(setup, 0, &[]).0["place"].as_str()?)
+            let fetch = Entry { generation: self.generation, fields, answers: Vec::new() };
+            // Only a fetch comes to an internal location: others are answered, perhaps by an "error_page" of it.
+            let report = fetch.ask(setup, 0, &[]).0;
+            report["way"].as_array()?.iter().find_map(|place| socket_of(&generation.conf, place.as_str()?))
         })
     }
 
-    /// Why the word says nothing about the program, by what is known of the request and its configuration.
-    fn kind_left(&self, report: &Value, generation: &Generation) -> Option<&'static str> {
-        let (status, word) = (self.text("status"), self.text("jwt_user_scope_result"));
-        let has =
-            |name: &str| report["not_followed"].as_array().is_some_and(|names| names.iter().any(|one| one == name));
-        let has_any = |names: &[&str]| names.iter().any(|name| has(name));
-        let checked = report["check"] == true;
+    /// The path that nginx ended with, unless the line may be of a subrequest.
+    fn compare_path(&self, report: &Value, generation: &Generation) -> Result<(), String> {
+        let (found, path) = (report["uri"].as_str().unwrap_or_default(), self.text("uri"));
+        let is_followed = report["not_followed"].as_array().is_some_and(Vec::is_empty);
+        if found == path || !is_followed || generation.conf.contains("log_subrequest on") {
+            return Ok(());
+        }
+        Err(format!("path \"{found}\" in the place of \"{path}\""))
+    }
+
+    /// Why the word says nothing about the program.
+    fn kind_left(&self, word: &str) -> Option<&'static str> {
+        let status = self.text("status");
         let kinds = [
-            (
-                word.is_empty() && (self.get("uri").is_none_or(<[u8]>::is_empty) || status == "400"),
-                "nginx itself refused the request",
-            ),
-            (["499", "000"].contains(&&status[..]), "the client went away"),
-            (
-                word == "internal_error" || (word.is_empty() && status == "500"),
-                "nginx had no memory, and that on purpose",
-            ),
-            (self.get("upstream_http_x_accel_redirect").is_some(), "sent elsewhere by X-Accel-Redirect"),
-            (report["uri"].as_str().is_some_and(|uri| uri != self.text("uri")), "rewritten or redirected within nginx"),
-            (has_any(&["error_page", "try_files"]), "\"error_page\" or \"try_files\" in the configuration"),
-            (checked && has_any(&["if", "return"]), "\"if\" or \"return\" beside the check"),
-            (!checked && generation.reads_early, "a variable of the module is read where no check is"),
-            (
-                checked && word.is_empty() && has_any(&["allow", "deny", "limit_req", "limit_conn"]),
-                "another module answered first",
-            ),
-            (
-                has("satisfy any") && has_any(&["allow", "auth_basic", "auth_request"]) && is_guarded(report),
-                "another module lets in what the guard awaits",
-            ),
-            (generation.conf.contains("auth_request_set"), "what was compared is set anew after the check"),
+            (word == "internal_error", "nginx had no memory, and that on purpose"),
+            (word.is_empty() && status == "400", "nginx itself refused the form of the request"),
+            (word.is_empty() && ["499", "000"].contains(&&status[..]), "the client went away before a decision"),
         ];
         kinds.into_iter().find(|(is_left, _)| *is_left).map(|(_, kind)| kind)
     }
@@ -296,16 +341,28 @@ impl Entry {
         let directory = kept(setup, self.generation);
         let mut arguments: Vec<OsString> = vec!["explain".into(), "--json".into(), "--config".into()];
         arguments.push(directory.join("nginx.conf").into());
+        arguments.extend(["--prefix".into(), directory.into()]);
         let mut option =
             |name: &str, value: Vec<u8>| arguments.push([name.as_bytes(), b"=", &value].concat().into_os());
-        option("--path", self.get("request_uri").unwrap_or_default().into());
-        option("--method", self.get("request_method").unwrap_or_default().into());
+        // nginx has no path of a request whose path it refuses, and a page makes the method GET.
+        let sent: Vec<_> = self.get("request").unwrap_or_default().split(|&b| b == b' ').collect();
+        option("--path", self.get("request_uri").or(sent.get(1).copied()).unwrap_or_default().into());
+        option("--method", sent.first().copied().unwrap_or_default().into());
         option("--at", at.to_string().into());
         for set in sets {
             option("--jwks", set.map_or_else(Vec::new, |file| file.as_os_str().as_encoded_bytes().into()));
         }
         if let Some(host) = self.get("host") {
             option("--host", host.into());
+        }
+        if let Some(client) = self.get("remote_addr") {
+            option("--client", client.into());
+        }
+        if let Some(length) = self.get("content_length") {
+            option("--header", [b"Content-Length: ", length].concat());
+        }
+        for answer in &self.answers {
+            option("--answer", answer.clone());
         }
         let address = self.get("server_addr").filter(|address| address.starts_with(b"unix:"));
         if let Some(address) = address.or_else(|| self.get("server_port")) {
@@ -333,13 +390,22 @@ impl Entry {
     }
 }
 
-fn is_guarded(report: &Value) -> bool {
-    report["steps"].as_array().is_some_and(|steps| steps.iter().any(|step| step["step"] == "guard"))
-}
+/// What the program knows of the request, and of where its files are.
+const OF_REQUEST: [&str; 9] = [
+    "args",
+    "content_type",
+    "document_root",
+    "document_uri",
+    "is_args",
+    "query_string",
+    "realpath_root",
+    "request_filename",
+    "request_method",
+];
 
 /// Variables that the program takes from the request itself.
 fn is_of_request(name: &str) -> bool {
-    ["arg_", "cookie_"].iter().any(|prefix| name.starts_with(prefix)) || ["args", "request_uri", "uri"].contains(&name)
+    ["arg_", "cookie_"].iter().any(|prefix| name.starts_with(prefix)) || OF_REQUEST.contains(&name)
 }
 
 trait IntoOs {
@@ -364,19 +430,19 @@ fn unescape(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// How many requests were compared, and how many not, by kind.
+/// How many requests were compared, and how many not, by kind, and whether the module has a word about them.
 #[derive(Default)]
-struct Tally(BTreeMap<&'static str, usize>);
+struct Tally(BTreeMap<(&'static str, &'static str), usize>);
 
 impl Tally {
-    fn add(&mut self, compared: Compared) {
+    fn add(&mut self, compared: Compared, word: &str) {
         let kind = match compared {
             Compared::Same => "compared",
             Compared::OneOfSeveral => "compared with one of several key sets",
             Compared::OneOfMany => "compared with one of many key sets",
             Compared::Left(kind) => kind,
         };
-        *self.0.entry(kind).or_default() += 1;
+        *self.0.entry((kind, if word.is_empty() { "no word" } else { "word" })).or_default() += 1;
     }
 
     /// For `scripts/explained`, one file for each nginx.
@@ -385,7 +451,7 @@ impl Tally {
         let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("explained");
         fs::create_dir_all(&directory).expect("a directory for results");
-        let lines: String = self.0.iter().map(|(kind, count)| format!("{count}\t{kind}\n")).collect();
+        let lines: String = self.0.iter().map(|((kind, word), count)| format!("{count}\t{kind}\t{word}\n")).collect();
         fs::write(directory.join(format!("{}-{number}", std::process::id())), lines).expect("a file for results");
     }
 }

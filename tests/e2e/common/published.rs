@@ -6,7 +6,7 @@
 use super::setup::Setup;
 use super::timeline::{self, Answer};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -35,7 +35,7 @@ pub struct Time {
     end: f64,
     /// How far the times may be wrong.
     slack: f64,
-    is_exact: bool,
+    pub is_exact: bool,
 }
 
 /// A key set that a location wants.
@@ -75,11 +75,6 @@ impl Published {
         Published { answers, files, elsewhere, sockets: Mutex::default() }
     }
 
-    /// The words for a request, one for each combination of sets that may have been in force.
-    pub fn words(&self, wanted: &[Wanted], time: &Time, word: impl FnMut(&[InForce]) -> String) -> BTreeSet<String> {
-        self.in_force(wanted, time).iter().map(Vec::as_slice).map(word).collect()
-    }
-
     /// The socket that was found once for this key, or is now.
     pub fn socket(&self, key: &str, find: impl FnOnce() -> Option<String>) -> Option<String> {
         let mut sockets = self.sockets.lock().expect("no panic");
@@ -87,7 +82,7 @@ impl Published {
     }
 
     /// Sets that may have been in force together, the newest first.
-    fn in_force(&self, wanted: &[Wanted], time: &Time) -> Vec<Vec<InForce<'_>>> {
+    pub fn in_force(&self, wanted: &[Wanted], time: &Time) -> Vec<Vec<InForce<'_>>> {
         let candidates: Vec<_> = wanted.iter().map(|wanted| self.candidates(wanted, time)).collect();
         let product = candidates.iter().try_fold(1usize, |product, some| product.checked_mul(some.len()));
         if product.is_some_and(|product| product <= MOST) {

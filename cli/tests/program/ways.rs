@@ -1,0 +1,380 @@
+//! The way of a request through nginx: rewrites, redirects, and who else answers.
+
+use crate::common::*;
+
+struct Row {
+    name: &'static str,
+    conf: &'static str,
+    options: &'static [&'static str],
+    /// The result word, and lines that must be there in this order.
+    word: &'static str,
+    lines: &'static [&'static str],
+}
+
+/// A server whose users have locations; `inside` comes before them.
+fn room(inside: &str) -> Room {
+    // On one line, so that rows need no line numbers of their own.
+    let inside = inside.replace('\n', " ");
+    Room::new(&format!(
+        "server {{ {inside}
+        location ~ ^/users/(?<user_id>[^/]+)(?:/|$) {{ jwt_user_scope on; proxy_pass http://backend; }}
+        location @user {{ jwt_user_scope $arg_user; }} }}"
+    ))
+}
+
+fn check(rows: &[Row]) {
+    for Row { name, conf, options, word, lines } in rows {
+        let room = room(conf);
+        let token = room.mint(&["--path", "/users/A", "--user", "A", "--claim", "role=admin"]);
+        let said = room.explain(options, &token);
+        assert_eq!(said.word(), *word, "{name}: {said:?}");
+        let mut rest = &said.stdout[..];
+        for line in *lines {
+            let line = format!("{line}\n");
+            let at = rest.find(&line).unwrap_or_else(|| panic!("{name}: no {line:?} in {said:?}"));
+            rest = &rest[at + line.len()..];
+        }
+    }
+}
+
+#[test]
+fn rewrites_are_followed() {
+    check(&[
+        Row {
+            name: "of the server",
+            conf: "rewrite ^/old/(.*)$ /users/$1;",
+            options: &["--path", "/old/A/x"],
+            word: "ok",
+            lines: &["rewritten to \"/users/A/x\" by \"rewrite\" in location.conf:1"],
+        },
+        Row {
+            name: "to another user",
+            conf: "location /me/ { rewrite ^/me/(.*)$ /users/B/$1 last; }",
+            options: &["--path", "/me/x"],
+            word: "user_mismatch",
+            lines: &[
+                "location /me/ in location.conf:1",
+                "rewritten to \"/users/B/x\" by \"rewrite\" in location.conf:1",
+            ],
+        },
+        Row {
+            name: "that stays in its location",
+            conf: "location /me/ { jwt_user_scope $arg_u; rewrite ^/me/(.*)$ /users/B/$1 break; }",
+            options: &["--path", "/me/x?u=A"],
+            word: "ok",
+            lines: &["rewritten to \"/users/B/x\" by \"rewrite\" in location.conf:1"],
+        },
+        Row {
+            name: "whose path is refused as it was sent",
+            conf: "rewrite ^/old/(.*)$ /users/A;",
+            options: &["--path", "/old/x/../y"],
+            word: "ambiguous_path",
+            lines: &[],
+        },
+        Row {
+            name: "whose new path is refused",
+            conf: "rewrite ^/old/(.*)$ /users/A/$arg_p;",
+            options: &["--path", "/old/x?p=..;"],
+            word: "ambiguous_path",
+            lines: &[],
+        },
+        Row {
+            name: "that ends in a circle",
+            conf: "location /a { rewrite ^ /b last; } location /b { rewrite ^ /a last; }",
+            options: &["--path", "/a"],
+            word: "not asked",
+            lines: &["result: not asked: nginx answers with 500 by the end of a cycle of redirects"],
+        },
+        Row {
+            name: "that the client has to follow",
+            conf: "location /a { jwt_user_scope any; rewrite ^ /b redirect; }",
+            options: &["--path", "/a"],
+            word: "not asked",
+            lines: &["result: not asked: nginx answers with 302 by \"rewrite\" in location.conf:1"],
+        },
+        Row {
+            name: "of a query string",
+            conf: "location /q { rewrite ^ /n?user=A&x last; } location /n { jwt_user_scope $arg_user; }",
+            options: &["--path", "/q?user=B"],
+            word: "ok",
+            lines: &[],
+        },
+    ]);
+}
+
+/// Whatever a configuration does with it.
+#[test]
+fn no_token_is_shown_in_a_path() {
+    let mut room =
+        room("location /ws { jwt_user_scope any; jwt_user_scope_token $arg_t; rewrite ^ /ws/$arg_t break; }");
+    let token = room.mint(&["--path", "/users/A", "--user", "A"]);
+    room.hide(&token);
+    let said =
+        room.run(&["explain", "--config", "location.conf", "--at", NOW, "--path", &format!("/ws?t={token}")], "");
+    assert!(said.word() == "ok" && said.stdout.contains("rewritten to \"/ws/...\" by"), "{said:?}");
+    let arguments =
+        ["explain", "--config", "location.conf", "--at", NOW, "--json", "--path", &format!("/ws?t={token}")];
+    assert!(room.run(&arguments, "").stdout.contains("\"uri\": \"/ws/...\""));
+}
+
+#[test]
+fn conditions_are_followed() {
+    check(&[
+        Row {
+            name: "that returns",
+            conf: "location /a { jwt_user_scope any; if ($http_x ~ ^(.)) { return 410; } }",
+            options: &["--path", "/a", "--header", "X: 1"],
+            word: "not asked",
+            lines: &["if ($http_x ~ ^(.)) in location.conf:1"],
+        },
+        Row {
+            name: "that does not hold",
+            conf: "location /a { jwt_user_scope any; if ($http_x ~ ^(.)) { return 410; } }",
+            options: &["--path", "/a"],
+            word: "ok",
+            lines: &[],
+        },
+        Row {
+            name: "whose capture is no location's",
+            conf: "if ($http_x ~ ^(?<user_id>.+)) { set $seen 1; }",
+            options: &["--path", "/users/B", "--header", "X: A"],
+            word: "user_mismatch",
+            lines: &[],
+        },
+        Row {
+            name: "over a claim",
+            conf: "location /a { jwt_user_scope any; if ($jwt_user_scope_claim_role = admin) { rewrite ^ /users/B last; } }",
+            options: &["--path", "/a"],
+            word: "user_mismatch",
+            lines: &[],
+        },
+        Row {
+            name: "over a claim where nothing else is decided",
+            conf: "jwt_user_scope any; if ($jwt_user_scope_result = ok) { return 200; }",
+            options: &["--path", "/a"],
+            word: "ok",
+            lines: &[
+                "answered with 200 by \"return\" in location.conf:1",
+                "result: ok: decided for $jwt_user_scope_result, and nothing is refused by that",
+            ],
+        },
+        Row {
+            name: "with a variable that was set",
+            conf: "set $who A; location /a { set $who $who$arg_more; jwt_user_scope $who; }",
+            options: &["--path", "/a?more=B"],
+            word: "user_mismatch",
+            lines: &[],
+        },
+        Row {
+            name: "and a break",
+            conf: "location /a { set $who A; jwt_user_scope $who; break; set $who B; }",
+            options: &["--path", "/a"],
+            word: "ok",
+            lines: &[],
+        },
+    ]);
+}
+
+#[test]
+fn pages_are_followed() {
+    check(&[
+        Row {
+            name: "to a location that checks",
+            conf: "location /a { jwt_user_scope $arg_u; error_page 403 = /users/A; }",
+            options: &["--path", "/a?u=B"],
+            word: "ok",
+            lines: &[
+                "user_mismatch, refused with 403",
+                "sent on to \"/users/A\" by \"error_page\" in location.conf:1, for 403",
+                "result: ok: let through",
+            ],
+        },
+        Row {
+            name: "to one that does not",
+            conf: "location /a { jwt_user_scope $arg_u; error_page 403 /page; } location /page { return 200 page; }",
+            options: &["--path", "/a?u=B"],
+            word: "user_mismatch",
+            lines: &[
+                "answered with 200 by \"return\" in location.conf:1",
+                "",
+                "result: user_mismatch: refused with 403",
+            ],
+        },
+        Row {
+            name: "to a named location",
+            conf: "location /a { return 418; error_page 418 = @user; }",
+            options: &["--path", "/a?user=B"],
+            word: "user_mismatch",
+            lines: &[
+                "sent on to \"@user\" by \"error_page\" in location.conf:1, for 418 by \"return\" in location.conf:1",
+            ],
+        },
+        Row {
+            name: "once only",
+            conf: "error_page 403 /page; location /a { deny all; } location /page { deny all; jwt_user_scope any; }",
+            options: &["--path", "/a"],
+            word: "not asked",
+            lines: &[
+                "location /page in location.conf:1",
+                "result: not asked: nginx answers with 403 by \"deny\" in location.conf:1",
+            ],
+        },
+        Row {
+            name: "to another server",
+            conf: "location /a { jwt_user_scope $arg_u; error_page 403 https://other/; }",
+            options: &["--path", "/a?u=B"],
+            word: "user_mismatch",
+            lines: &["the client is sent elsewhere by \"error_page\" in location.conf:1, for 403"],
+        },
+        Row {
+            name: "of a backend",
+            conf: "location /a { proxy_pass http://b; proxy_intercept_errors on; error_page 404 = @user; }",
+            options: &["--path", "/a?user=A", "--answer", "404"],
+            word: "ok",
+            lines: &["sent on to \"@user\" by \"error_page\" in location.conf:1, for 404 by the backend"],
+        },
+        Row {
+            name: "of a backend that is not asked again",
+            conf: "location /a { proxy_pass http://b; error_page 404 = @user; }",
+            options: &["--path", "/a?user=A", "--answer", "404"],
+            word: "not asked",
+            lines: &[],
+        },
+        Row {
+            name: "where a backend sends the request on to",
+            conf: "location /a { proxy_pass http://b; }",
+            options: &["--path", "/a", "--answer", "x-accel-redirect: /users/B?x"],
+            word: "user_mismatch",
+            lines: &["sent on to \"/users/B\" by the backend (X-Accel-Redirect)"],
+        },
+        Row {
+            name: "of a file that is not there",
+            conf: "root files; location /a { try_files $uri /users/B; }",
+            options: &["--path", "/a", "--prefix", "."],
+            word: "user_mismatch",
+            lines: &["sent on to \"/users/B\" by \"try_files\" in location.conf:1"],
+        },
+        Row {
+            name: "of a file that is there",
+            conf: "root .; location /location.conf { try_files $uri /users/B; jwt_user_scope any; }",
+            options: &["--path", "/location.conf", "--prefix", "."],
+            word: "ok",
+            lines: &[],
+        },
+        Row {
+            name: "of files that are elsewhere",
+            conf: "root /none/of/this/machine; location /a { try_files $uri /users/B; }",
+            options: &["--path", "/a"],
+            word: "let through",
+            lines: &["note: not followed here: try_files (--prefix)"],
+        },
+    ]);
+}
+
+/// Without a server around them, the directives beside locations are a server's.
+#[test]
+fn a_file_of_locations_is_the_inside_of_a_server() {
+    let room = Room::new("rewrite ^/old/(.*)$ /u/$1; location ~ ^/u/(?<user_id>.+)$ { jwt_user_scope on; }");
+    let token = room.mint(&["--path", "/u/A", "--user", "A"]);
+    assert_eq!(room.explain(&["--path", "/old/A"], &token).word(), "ok");
+    assert_eq!(room.explain(&["--path", "/old/B"], &token).word(), "user_mismatch");
+    let room = Room::new("jwt_user_scope any; if ($arg_x) { return 404; }");
+    assert_eq!(room.explain(&["--path", "/?x=1"], &token).word(), "not asked");
+    assert_eq!(room.explain(&["--path", "/"], &token).word(), "ok");
+}
+
+#[test]
+fn what_refuses_behind_the_check_is_told() {
+    let room = room("location /a { jwt_user_scope any; auth_basic x; auth_basic_user_file users; }");
+    let said = room.explain(&["--path", "/a"], &room.mint(&["--path", "/users/A", "--user", "A"]));
+    assert_eq!((said.word(), said.status), ("ok", 1));
+    assert!(said.stdout.contains("result: ok: let through, and then refused with 401 by \"auth_basic\""), "{said:?}");
+}
+
+/// What is not known is asked for where it matters, and only there.
+#[test]
+fn what_only_nginx_knows_is_asked_for() {
+    let room = room(
+        "location /if { jwt_user_scope any; if ($in_europe) { return 451; } }
+        location /set { set $where $in_europe; jwt_user_scope any; }
+        location /used { set $where $in_europe; jwt_user_scope any; jwt_user_scope_require $where; }
+        location /page { jwt_user_scope $arg_u; error_page 403 /$in_europe; }",
+    );
+    let token = room.mint(&["--path", "/users/A", "--user", "A"]);
+    for path in ["/if", "/used", "/page?u=B"] {
+        let said = room.explain(&["--path", path], &token);
+        assert_eq!((said.status, &said.stdout[..]), (2, ""), "{path}: {said:?}");
+        assert!(said.stderr.contains("the value of $in_europe is not known: give it with --set"), "{path}: {said:?}");
+    }
+    assert_eq!(room.explain(&["--path", "/set"], &token).word(), "ok");
+    assert_eq!(room.explain(&["--path", "/page?u=A"], &token).word(), "ok");
+    assert_eq!(room.explain(&["--path", "/if", "--set", "in_europe=1"], &token).word(), "not asked");
+    assert_eq!(room.explain(&["--path", "/used", "--set", "in_europe=0"], &token).word(), "requirement_failed");
+}
+
+#[test]
+fn maps_are_computed() {
+    let conf = "http { map $jwt_user_scope_claim_role $is_admin { admin 1; default 0; } \
+                map $arg_id $never { volatile; '~^(?<user_id>.+)$' 0; } server { \
+                location ~ ^/u/(?<user_id>.+)$ { jwt_user_scope on; jwt_user_scope_bypass $never $is_admin; } } }";
+    let room = Room::new(conf);
+    let ask = |role: &str, options: &[&str]| {
+        let token = room.mint(&["--path", "/u/A", "--user", "A", "--claim", &format!("role={role}")]);
+        room.explain(options, &token).word().to_owned()
+    };
+    assert_eq!(ask("admin", &["--path", "/u/B"]), "bypassed");
+    assert_eq!(ask("user", &["--path", "/u/B"]), "user_mismatch");
+    assert_eq!(ask("user", &["--path", "/u/B?id=A"]), "user_mismatch", "a regex of a map moves nobody");
+    assert_eq!(ask("user", &["--path", "/u/B", "--set", "is_admin=1"]), "bypassed", "what is given comes first");
+}
+
+#[test]
+fn a_limit_counts_once() {
+    let limit = "limit_req_zone $jwt_user_scope_user zone=z:1m rate=1r/s; server { jwt_user_scope any; limit_req zone=z; \
+                 error_page 503 = /users/B; location /users/B { jwt_user_scope $arg_u; } }";
+    let room = Room::new(limit);
+    let token = room.mint(&["--path", "/x", "--user", "A"]);
+    let ask = |options: &[&str]| room.explain(&[&["--path", "/x?u=A"], options].concat(), &token);
+    let said = ask(&["--set", "limit_req_status=REJECTED"]);
+    assert_eq!(said.word(), "empty_scope", "the page has no argument: {said:?}");
+    assert!(said.stdout.contains("by \"error_page\" in location.conf:1, for 503 by \"limit_req\""), "{said:?}");
+    assert_eq!(ask(&[]).word(), "ok");
+    // Nobody's requests are not counted.
+    let said = room.explain(&["--path", "/x", "--set", "limit_req_status=REJECTED"], "");
+    assert_eq!(said.word(), "missing_token");
+    assert!(!said.stdout.contains("error_page"), "{said:?}");
+}
+
+#[test]
+fn other_access_modules_are_followed() {
+    let room = |inside: &str| {
+        let room = room(inside);
+        room.write("users", "A:{PLAIN}secret\nB:$apr1$x$y\n");
+        room
+    };
+    let basic = |text: &str| {
+        use base64::Engine as _;
+        format!("Authorization: Basic {}", base64::engine::general_purpose::STANDARD.encode(text))
+    };
+    let any = "location /any { satisfy any; jwt_user_scope any; auth_basic x; auth_basic_user_file users; }";
+    let guarded = "jwt_user_scope_guard /users/:id; location ~ ^/users/(?<user_id>A)$ { satisfy any; jwt_user_scope on; \
+                   auth_basic x; auth_basic_user_file users; }";
+    let by = "jwt_user_scope_guard /users/:id; location = /no { internal; return 403; } location = /yes { internal; return 204; } \
+              location ~ ^/users/(?<user_id>A)$ { satisfy any; jwt_user_scope on; auth_request /yes; } \
+              location ~ ^/users/(?<user_id>C)$ { satisfy any; jwt_user_scope on; auth_request /no; }";
+    let rows = [
+        ("a password", any, "/any", basic("A:secret"), "missing_token"),
+        ("a wrong one", any, "/any", basic("A:other"), "missing_token"),
+        ("one that is hashed", any, "/any", basic("B:x"), "missing_token"),
+        ("a password for a guarded path", guarded, "/users/A", basic("A:secret"), "uncovered_path"),
+        ("a wrong one for it", guarded, "/users/A", basic("A:other"), "missing_token"),
+        ("a subrequest for it", by, "/users/A", basic("A:other"), "uncovered_path"),
+        ("one that refuses", by, "/users/C", basic("A:other"), "missing_token"),
+    ];
+    for (name, conf, path, input, word) in rows {
+        let said = room(conf).explain(&["--path", path], &input);
+        assert_eq!(said.word(), word, "{name}: {said:?}");
+        let is_let_in = said.stdout.contains("refused with 401, and let in by \"auth_basic\", under \"satisfy any\"");
+        assert_eq!((is_let_in, said.status), (name == "a password", i32::from(!is_let_in)), "{name}: {said:?}");
+    }
+}
