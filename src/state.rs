@@ -20,8 +20,8 @@ use crate::keyset::{Waiting, same_sets};
 pub struct State {
     /// The last decision, if one was made.
     last: RefCell<Option<Decision>>,
-    /// What was found out for a decision before the access phase, and of what.
-    early: RefCell<Option<(Key, Result<Examined, Denied>)>>,
+    /// What was found out for a decision before the access phase, and of what. Seldom, so it takes no room else.
+    early: RefCell<Option<Box<Early>>>,
     /// The access phase has decided since nginx last chose a location.
     settled: Cell<bool>,
     /// A decision is being made: a variable read for it must not ask for another one.
@@ -49,6 +49,9 @@ pub struct State {
     /// The challenge of an earlier refusal in this request.
     pub challenge: Cell<Option<NonNull<ngx_table_elt_t>>>,
 }
+
+/// What was examined, and what was found out.
+type Early = (Key, Result<Examined, Denied>);
 
 /// Everything that examining a request depends on. Equal keys give equal results.
 pub struct Key {
@@ -193,19 +196,19 @@ impl State {
 
     /// Examines a request, or remembers what the same examination found before the access phase.
     pub fn examined(&self, key: Key, examine: impl FnOnce() -> Result<Examined, Denied>) -> Result<Examined, Denied> {
-        if let Some((known, examined)) = &*self.early.borrow()
+        if let Some((known, examined)) = self.early.borrow().as_deref()
             && *known == key
         {
             return examined.clone();
         }
         let examined = examine();
-        self.early.replace(Some((key, examined.clone())));
+        self.early.replace(Some(Box::new((key, examined.clone()))));
         examined
     }
 
     /// What was found out before the access phase, if it is of exactly this. Where nothing was, no key is made.
     pub fn take_examined(&self, key: impl FnOnce() -> Key) -> Option<Result<Examined, Denied>> {
-        let (known, examined) = self.early.take()?;
+        let (known, examined) = *self.early.take()?;
         (known == key()).then_some(examined)
     }
 

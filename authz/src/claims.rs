@@ -61,13 +61,22 @@ fn contains(accepted: &[Box<str>], value: &str) -> bool {
 /// Unless a location says otherwise, accepts `JWT`, `at+jwt` or no `typ` at all: what else the same key signs (a session
 /// cookie, say) is no access token (RFC 8725 section 3.11).
 fn check_type(rules: &Rules, token: &Verified) -> Result<(), Denied> {
-    let accepted = match token.header().get("typ") {
-        None => rules.types.is_empty(),
-        Some(Value::String(typ)) if rules.types.is_empty() => is_type("JWT", &typ) || is_type("at+jwt", &typ),
-        Some(Value::String(typ)) => rules.types.iter().any(|one| is_type(one, &typ)),
-        Some(_) => false,
+    let accepted = match rules.types.is_empty() {
+        true => token.has_usual_type(),
+        false => {
+            matches!(token.header().get("typ"), Some(Value::String(typ)) if rules.types.iter().any(|one| is_type(one, &typ)))
+        }
     };
     if accepted { Ok(()) } else { Err(Denied::BadType) }
+}
+
+/// Whether a header's `typ` is one that needs no rule. Found out once for all tokens that have the header.
+pub(crate) fn is_usual_type(header: &Object) -> bool {
+    match header.get("typ") {
+        None => true,
+        Some(Value::String(typ)) => is_type("JWT", &typ) || is_type("at+jwt", &typ),
+        Some(_) => false,
+    }
 }
 
 fn is_type(accepted: &str, typ: &str) -> bool {

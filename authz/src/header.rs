@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::algorithm::Algorithm;
 use crate::json::{Object, Value};
-use crate::{Denied, token};
+use crate::{Denied, claims, token};
 
 /// A header, and what it says about the key. Members that carry keys, or say where one is (`jku`, `jwk`, `x5u`, `x5c`),
 /// are not looked at (RFC 8725 section 3.10).
@@ -15,6 +15,8 @@ pub(crate) struct Header {
     /// `None` for one that nothing is verified with.
     pub algorithm: Option<Algorithm>,
     pub kid: Option<Box<str>>,
+    /// Its `typ` is accepted unless a location says otherwise.
+    pub has_usual_type: bool,
 }
 
 impl Header {
@@ -42,7 +44,8 @@ impl Header {
             Some(Value::String(alg)) => Algorithm::named(&alg),
             _ => return Err(Denied::HeaderMember),
         };
-        Ok(Self { members, algorithm, kid })
+        let has_usual_type = claims::is_usual_type(&members);
+        Ok(Self { members, algorithm, kid, has_usual_type })
     }
 
     /// Its members.

@@ -30,6 +30,10 @@ impl Verified {
         &self.claims
     }
 
+    pub(crate) fn has_usual_type(&self) -> bool {
+        self.header.has_usual_type
+    }
+
     pub(crate) fn times(&self) -> &Times {
         &self.times
     }

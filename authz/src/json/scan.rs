@@ -6,8 +6,6 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use memchr::memchr;
-
 /// Levels of nesting admitted, the outermost object included.
 pub const MAX_DEPTH: usize = 127;
 
@@ -202,7 +200,7 @@ fn is_same(name: &[u8], other: &[u8]) -> bool {
 
 /// The content of a string that has been passed.
 pub fn unquote(quoted: &str) -> Option<Cow<'_, str>> {
-    if memchr(b'\\', quoted.as_bytes()).is_some() {
+    if quoted.as_bytes().contains(&b'\\') {
         return unescape(quoted).map(Cow::Owned);
     }
     quoted.get(1..quoted.len() - 1).map(Cow::Borrowed)
