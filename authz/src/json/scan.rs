@@ -169,26 +169,15 @@ impl<'t> Text<'t> {
     /// Few members are compared directly, many (a hostile header) are sorted.
     fn repeats_a_name(self, members: &[Member]) -> bool {
         const FEW: usize = 16;
-        if members.len() > FEW {
-            let mut names: Vec<_> = members.iter().map(|member| self.name(member)).collect();
-            names.sort_unstable();
-            return names.windows(2).any(|pair| pair[0] == pair[1]);
+        if members.get(FEW).is_none() {
+            return members.iter().enumerate().any(|(at, member)| {
+                let name = self.name(member);
+                members[..at].iter().any(|other| is_same(self.name(other), name))
+            });
         }
-        let mut marks = 0;
-        members.iter().enumerate().any(|(at, member)| {
-            let name = self.name(member);
-            let is_new = marks & mark(name) == 0;
-            marks |= mark(name);
-            !is_new && members[..at].iter().any(|other| is_same(self.name(other), name))
-        })
-    }
-}
-
-/// One of 64 marks. Names that differ in it need not be compared, and most of the few of a token do.
-fn mark(name: &[u8]) -> u64 {
-    match name {
-        [first, .., last] => 1 << ((first ^ last.rotate_left(2)) % 64),
-        _ => 1,
+        let mut names: Vec<_> = members.iter().map(|member| self.name(member)).collect();
+        names.sort_unstable();
+        names.windows(2).any(|pair| pair[0] == pair[1])
     }
 }
 
