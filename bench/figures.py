@@ -79,12 +79,16 @@ class Result:
     def added(self, group: str, side: str) -> Figure:
         return Figure.of([own - base for own, base in self.pairs(group, side)])
 
+    def beside(self, group: str, side: str, aside: str | None = None) -> list[tuple[float, float]]:
+        """Of each round: what a side adds, and its base. The arithmetic of the algorithm `aside` is not counted, as it is
+        in a loop: HS256 takes less than a server's figures scatter."""
+        pairs = self.pairs(group, side)
+        spared = [sample["ns"] for sample in self.facts["arithmetic"][aside]] if aside else [0.0] * len(pairs)
+        return [(own - arithmetic - base, base) for (own, base), arithmetic in zip(pairs, spared)]
+
     def share(self, group: str, side: str, aside: str | None = None) -> Figure:
-        """What a side adds, as a share of the base; the arithmetic of the algorithm `aside` is not counted, as it is in a
-        loop: HS256 takes less than a server's figures scatter."""
-        spared = [sample["ns"] for sample in self.facts["arithmetic"][aside]] if aside else [0.0] * len(self.pairs(group, side))
-        pairs = zip(self.pairs(group, side), spared)
-        return Figure.of([(own - arithmetic - base) / base for (own, base), arithmetic in pairs])
+        """What a side adds, as a share of the base."""
+        return Figure.of([more / base for more, base in self.beside(group, side, aside)])
 
     def arithmetic_samples(self, algorithm: str) -> list[float]:
         """The bare signature check, where nginx makes it."""

@@ -1,5 +1,7 @@
 """The tables of docs/performance.md, as Markdown."""
 
+from statistics import median
+
 from figures import ALGORITHMS, Figure, Result, plain
 
 # What the project has set out to reach; a share is of what the request costs without the module.
@@ -68,18 +70,22 @@ def aims(result: Result) -> str:
     def aim(what: str, limit: str, figure: str, met: bool) -> None:
         rows.append([what, limit, figure, "yes" if met else "**no**"])
 
-    share = result.share("HS256 new", "ours HS256")
-    aim("HS256, every token new, of a bare request", f"{NEW:.0%}", share.percent(), share.value <= NEW)
+    def aim_at_share(what: str, limit: float, group: str, side: str, aside: str | None = None) -> None:
+        share = result.share(group, side, aside)
+        more = median(more for more, _ in result.beside(group, side, aside))
+        aim(what, f"{limit:.0%}", f"{share.percent()}; {plain(more / 1e3)} us", share.value <= limit)
+
+    aim_at_share("HS256, every token new, of a bare request", NEW, "HS256 new", "ours HS256")
     if result.cache:
         for algorithm in ALGORITHMS:
-            share = result.share(f"{algorithm} repeated", f"ours {algorithm}")
-            aim(f"{algorithm}, token seen before, of a bare request", f"{SEEN:.0%}", share.percent(), share.value <= SEEN)
+            what = f"{algorithm}, token seen before, of a bare request"
+            aim_at_share(what, SEEN, f"{algorithm} repeated", f"ours {algorithm}")
     for algorithm in ("RS256", "ES256", "EdDSA"):
         beyond = result.beyond_arithmetic(f"{algorithm} new", f"ours {algorithm}", algorithm)
         aim(f"{algorithm}, token new, beyond the arithmetic", f"{BEYOND_NS / 1e3:.0f} us", f"{beyond.microseconds()} us", beyond.value <= BEYOND_NS)
     for kind, text in REFUSALS:
-        share = result.share(f"HS256 {kind}", "ours HS256", None if kind == "none" else "HS256")
-        aim(f"refusal, {text}, over nginx's own 403, arithmetic aside", f"{REFUSED:.0%}", share.percent(), share.value <= REFUSED)
+        what = f"refusal, {text}, over nginx's own 403, arithmetic aside"
+        aim_at_share(what, REFUSED, f"HS256 {kind}", "ours HS256", None if kind == "none" else "HS256")
     if "scaling" in result.facts:
         for case in result.facts["scaling"]:
             factor = gain(result, case)
