@@ -178,6 +178,7 @@ check: headers ## Check formatting, clippy, documentation, scripts, dependencies
 	done
 	shellcheck -x -P SCRIPTDIR $$(grep -LE '^#!.*python' scripts/*) bench/install .ci/run
 	$(CARGO) deny $(LOCKED) check -D warnings licenses bans sources
+	@scripts/licences check
 	@scripts/unsafe
 
 advisories: ## Compare the dependencies with the RustSec advisory database, which is fetched from GitHub

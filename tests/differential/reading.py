@@ -2,7 +2,6 @@
 
 import base64
 import json
-import math
 from functools import cached_property
 
 ALPHABET = set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
@@ -65,10 +64,6 @@ class Reading:
     @property
     def has_lone_surrogate(self) -> bool:
         return any(isinstance(value, str) and has_surrogate(value) for value, _ in self.values)
-
-    @property
-    def has_number_beyond_doubles(self) -> bool:
-        return any(isinstance(value, float) and math.isinf(value) and depth > 2 for value, depth in self.values)
 
     @property
     def is_other_type(self) -> bool:
