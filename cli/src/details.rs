@@ -6,7 +6,7 @@ use authz::{Decision, Denied, Granted, Input, Object, Policy, Scope, Value, Veri
 
 use crate::conf::Settings;
 use crate::keys::KeyRing;
-use crate::report::{State, Step, quoted};
+use crate::report::{State, Step, quoted, quoted_path};
 use crate::variables::Held;
 
 /// Everything that a decision was made of.
@@ -88,7 +88,11 @@ impl Details<'_> {
                 } else {
                     format!("; no bypass: {}", held(self.bypassed))
                 };
-                format!("{reason}: {}, and the path is that of {}{bypass}", self.user_claim(), quoted(self.input.user))
+                format!(
+                    "{reason}: {}, and the path is that of {}{bypass}",
+                    self.user_claim(),
+                    quoted_path(self.input.user)
+                )
             }
             (Step::Require, _) => format!("{reason}: {}", held(self.required)),
             _ => reason.into(),
@@ -200,8 +204,10 @@ impl Details<'_> {
     fn user(&self, decision: &Decision) -> (State, String) {
         match decision.outcome {
             _ if self.scope == Scope::Any => not_asked("any user may come here"),
-            Ok(Granted::Bypassed) => ok(format!("of {}, bypassed: {}", quoted(self.input.user), held(self.bypassed))),
-            _ => ok(format!("the path is that of {}, too", quoted(self.input.user))),
+            Ok(Granted::Bypassed) => {
+                ok(format!("of {}, bypassed: {}", quoted_path(self.input.user), held(self.bypassed)))
+            }
+            _ => ok(format!("the path is that of {}, too", quoted_path(self.input.user))),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::conf::Conf;
 use crate::options::Explain;
-use crate::report::{By, Report, quoted, without_tokens};
+use crate::report::{By, Report, quoted_path, without_tokens};
 use crate::request::Request;
 use crate::select::server;
 use crate::walk::Walk;
@@ -31,7 +31,7 @@ pub fn run(options: &Explain, call: Call) -> Result<Output, Failure> {
 }
 
 fn about(request: &Request) -> String {
-    let (path, uri) = (quoted(request.path()), quoted(&request.uri));
+    let (path, uri) = (quoted_path(request.path()), quoted_path(&request.uri));
     let read = if path == uri { String::new() } else { format!(", which nginx reads as {uri}") };
     format!("{} {path}{read}", String::from_utf8_lossy(&request.method).escape_debug())
 }

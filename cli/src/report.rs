@@ -350,15 +350,26 @@ pub fn quoted_path(path: &[u8]) -> String {
     quoted(without_tokens(&String::from_utf8_lossy(path)).as_bytes())
 }
 
-/// Whatever looks like a token is left out: long words with dots, that begin as JSON does in base64url.
+/// Whatever looks like a token is left out.
 pub fn without_tokens(text: &str) -> String {
-    let is_of_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let is_token = |word: &str| word.len() > 20 && word.contains('.') && word.contains("eyJ");
+    let is_of_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '%');
     let hidden = |word: &str| match word.trim_end_matches(|c| !is_of_token(c)) {
-        token if is_token(token) => format!("...{}", &word[token.len()..]),
+        token if holds_token(token) => format!("...{}", &word[token.len()..]),
         _ => word.to_owned(),
     };
     text.split_inclusive(|c| !is_of_token(c)).map(hidden).collect()
+}
+
+/// Long words with dots that begin as JSON does in base64url, and any three long words with dots between. A dot may be
+/// encoded.
+fn holds_token(word: &str) -> bool {
+    const LONG: usize = 8;
+    let word = word.replace("%2e", ".").replace("%2E", ".");
+    word.split('%').any(|word| {
+        let lengths: Vec<_> = word.split('.').map(str::len).collect();
+        let has_three = lengths.windows(3).any(|three| three.iter().all(|length| *length >= LONG));
+        has_three || (word.len() > 20 && lengths.len() > 1 && word.contains("eyJ"))
+    })
 }
 
 #[cfg(test)]
@@ -372,6 +383,13 @@ mod tests {
             (token.to_owned(), "..."),
             (format!("/a/{token}/b.c"), "/a/.../b.c"),
             (format!("/a/x{token}"), "/a/..."),
+            (format!("/a%20{}/b", token.replacen('.', "%2e", 1).replace(".e", "%2Ee")), "/.../b"),
+            // `{ "alg"` and `{ "uid"`
+            ("/a/eyAiYWxnIjoiSFMyNTYifQ.eyAidWlkIjoiQSJ9.c2lnbmF0dXJl".to_owned(), "/a/..."),
+            ("/a/x.eyAiYWxnIjoiSFMyNTYifQ.eyAidWlkIjoiQSJ9.c2lnbmF0dXJl/b".to_owned(), "/a/.../b"),
+            ("/assets/vendor.min.js".to_owned(), "/assets/vendor.min.js"),
+            ("/assets/components.3f9a8c1d2e.min.js".to_owned(), "/assets/components.3f9a8c1d2e.min.js"),
+            ("/a%20b/c%2Ed".to_owned(), "/a%20b/c%2Ed"),
             ("/api/users/eyJ/x.y".to_owned(), "/api/users/eyJ/x.y"),
             ("/a/long-name-of-a-file-without-any.html".to_owned(), "/a/long-name-of-a-file-without-any.html"),
         ];

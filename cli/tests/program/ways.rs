@@ -117,6 +117,28 @@ fn no_token_is_shown_in_a_path() {
     assert!(room.run(&arguments, "").stdout.contains("\"uri\": \"/ws/...\""));
 }
 
+/// Nor as the user of one.
+#[test]
+fn no_token_is_shown_as_a_user() {
+    let mut room = room(
+        "location /q { rewrite ^ /users/$arg_token last; }
+        location /bypassed { set $yes 1; jwt_user_scope $arg_token; jwt_user_scope_bypass $yes; }",
+    );
+    let plain = room.mint(&["--path", "/users/A", "--user", "A"]);
+    room.hide(&plain);
+    for (path, word) in [("/q", "user_mismatch"), ("/bypassed", "bypassed")] {
+        for json in [&[][..], &["--json"]] {
+            let path = format!("{path}?token={plain}");
+            let arguments = ["explain", "--config", "location.conf", "--at", NOW, "--path", &path];
+            let said = room.run(&[&arguments, json].concat(), &plain);
+            assert!(said.stdout.contains(word), "{path}: {said:?}");
+        }
+    }
+    let path = format!("/users/{plain}");
+    let said = room.run(&["explain", "--config", "location.conf", "--at", NOW, "--path", &path], &plain);
+    assert!(said.stdout.starts_with("GET \"/users/...\"\n"), "{said:?}");
+}
+
 #[test]
 fn conditions_are_followed() {
     check(&[
