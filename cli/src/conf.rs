@@ -13,6 +13,7 @@ use crate::map::Map;
 use crate::neighbours::Neighbours;
 use crate::pattern::Pattern;
 use crate::rewrite::{self, Action, ActionKind, Condition};
+use crate::server::{Listen, ServerName};
 use crate::syntax::{self, Directive, Word};
 use crate::template::Template;
 use crate::time;
@@ -57,9 +58,8 @@ pub enum Kind {
     File,
     Http,
     Server {
-        names: Vec<Vec<u8>>,
-        listens: Vec<Vec<u8>>,
-        is_default: bool,
+        names: Vec<ServerName>,
+        listens: Vec<Listen>,
     },
     Location {
         shown: String,
@@ -146,7 +146,7 @@ impl Builder {
             return Ok(());
         }
         match directive.name() {
-            b"listen" | b"server_name" => level.kind.add_address(directive),
+            b"listen" | b"server_name" => self.settable.extend(level.kind.add_address(directive).map_err(here)?),
             b"limit_req_zone" | b"limit_conn_zone" => self.add_zone(directive),
             b"auth_request_set" => self.settable.extend(directive.arguments().first().and_then(variable_name)),
             name if name.starts_with(b"jwt_user_scope") => self.set(level, directive).map_err(here)?,
@@ -212,7 +212,7 @@ impl Builder {
     ) -> Result<Option<Kind>, String> {
         Ok(Some(match directive.name() {
             b"http" => Kind::Http,
-            b"server" => Kind::Server { names: Vec::new(), listens: Vec::new(), is_default: false },
+            b"server" => Kind::Server { names: Vec::new(), listens: Vec::new() },
             b"location" => self.location(directive)?,
             b"limit_except" => {
                 Kind::LimitExcept(directive.arguments().iter().map(|word| word.0.to_ascii_uppercase()).collect())
@@ -289,15 +289,18 @@ fn no_check_in(directive: &Directive, block: &[Directive]) -> Result<(), String>
 }
 
 impl Kind {
-    fn add_address(&mut self, directive: &Directive) {
-        let Self::Server { names, listens, is_default } = self else { return };
-        let words = directive.arguments().iter().map(|word| word.0.clone());
-        if directive.name() == b"server_name" {
-            names.extend(words.map(|name| name.to_ascii_lowercase()));
-        } else {
-            *is_default |= words.clone().any(|word| word == b"default_server" || word == b"default");
-            listens.extend(words.take(1));
+    /// Takes an address or names of a server, and tells the variables that these set.
+    fn add_address(&mut self, directive: &Directive) -> Result<Vec<Vec<u8>>, String> {
+        let Self::Server { names, listens } = self else { return Ok(Vec::new()) };
+        let words = directive.arguments().iter().map(|word| &word.0[..]);
+        if directive.name() == b"listen" {
+            listens.extend(Listen::of(words));
+            return Ok(Vec::new());
         }
+        let new = words.map(ServerName::parse).collect::<Result<Vec<_>, _>>()?;
+        let captured = new.iter().flat_map(ServerName::captured).collect();
+        names.extend(new);
+        Ok(captured)
     }
 }
 

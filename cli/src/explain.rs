@@ -4,7 +4,7 @@ use crate::conf::Conf;
 use crate::options::Explain;
 use crate::report::{By, Report, quoted_path, without_tokens};
 use crate::request::Request;
-use crate::select::server;
+use crate::server::{Served, server};
 use crate::walk::Walk;
 use crate::{Call, Failure, Output, hint, uri};
 
@@ -13,7 +13,7 @@ pub fn run(options: &Explain, call: Call) -> Result<Output, Failure> {
     let missing = |option: &str| Failure(format!("{option} is missing: \"jwt-user-scope explain --help\" tells more"));
     let conf = Conf::read(options.place.config.as_deref().ok_or_else(|| missing("--config <file>"))?)?;
     let path = options.place.path.as_deref().ok_or_else(|| missing("--path <path>"))?;
-    let server = server(&conf.top, &options.place.address)?;
+    let Served { place: server, captures } = server(&conf.top, &options.place.address)?;
     let mut request = Request::to(&options.place.method, path);
     request.uri = uri::of(path, &server)?;
     request.headers.clone_from(&options.headers);
@@ -24,6 +24,7 @@ pub fn run(options: &Explain, call: Call) -> Result<Output, Failure> {
     let about = about(&request);
     let now = options.place.at.unwrap_or(call.now);
     let walk = Walk::new(&conf, server, request, options, &presented, call.environment, now);
+    captures.into_iter().for_each(|captures| walk.store.borrow_mut().keep(captures));
     walk.go()?;
     let report = report(about, walk)?;
     let stdout = if options.json { report.to_json() } else { report.to_string() };

@@ -24,6 +24,7 @@ mod report;
 mod request;
 mod rewrite;
 mod select;
+mod server;
 mod sign;
 mod syntax;
 mod template;

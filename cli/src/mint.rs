@@ -12,7 +12,8 @@ use serde_json::{Map, Value, json};
 use crate::conf::{Conf, KeySources, Settings};
 use crate::keys::sources;
 use crate::options::Mint;
-use crate::select::{location, select_only, server};
+use crate::select::{location, select_only};
+use crate::server::server;
 use crate::sign::Signer;
 use crate::{Call, Failure, Output, uri};
 
@@ -27,7 +28,7 @@ pub fn run(options: &Mint, call: Call) -> Result<Output, Failure> {
     let conf = Conf::read(config)?;
     let place = match &options.place.path {
         Some(path) => {
-            let server = server(&conf.top, &options.place.address)?;
+            let server = server(&conf.top, &options.place.address)?.place;
             let uri = uri::of(path, &server)?;
             location(&server, &uri, &options.place.method).place
         }

@@ -1,5 +1,4 @@
-//! Which level answers a request: the server by its name, the location by its path, as nginx chooses them
-//! (`ngx_http_core_find_location`).
+//! Which location of a server answers a request, as nginx chooses it by its path (`ngx_http_core_find_location`).
 
 use directives::Check;
 
@@ -24,13 +23,6 @@ pub struct Located<'c> {
     pub redirected: bool,
 }
 
-/// How a file with several servers is to be read.
-#[derive(Default)]
-pub struct Address {
-    pub host: Option<Vec<u8>>,
-    pub listen: Option<Vec<u8>>,
-}
-
 /// A search for a location.
 struct Way<'c> {
     levels: Vec<&'c Level>,
@@ -46,31 +38,6 @@ enum Found {
     /// A prefix, unless a regex matches.
     Prefix,
     Nothing,
-}
-
-/// The server that an address leads to, or the file itself where it has none.
-pub fn server<'c>(top: &'c Level, address: &Address) -> Result<Place<'c>, Failure> {
-    let mut servers: Vec<Vec<&Level>> = Vec::new();
-    for level in &top.levels {
-        match level.kind {
-            Kind::Http => servers.extend(servers_of(level).map(|server| vec![top, level, server])),
-            Kind::Server { .. } => servers.push(vec![top, level]),
-            _ => {}
-        }
-    }
-    if servers.is_empty() {
-        // A file of locations, of one location's directives, or of an "http" without a server.
-        let http = top.levels.iter().find(|level| matches!(level.kind, Kind::Http));
-        return Ok(Place::of([top].into_iter().chain(http).collect()));
-    }
-    if servers.len() > 1 && address.host.is_none() && address.listen.is_none() {
-        return Err(Failure("there are several servers: choose one with --host <name> or --listen <address>".into()));
-    }
-    servers.retain(|way| way.last().is_some_and(|server| server.listens_on(address)));
-    let named = best_named(&servers, address);
-    let default = servers.iter().find(|way| way.last().is_some_and(|server| server.is_default()));
-    let chosen = named.or(default).or(servers.first());
-    chosen.cloned().map(Place::of).ok_or_else(|| Failure("no server listens there: see --listen".into()))
 }
 
 /// The location of a server for a path and a method.
@@ -114,7 +81,7 @@ fn checked<'c>(way: &mut Vec<&'c Level>, ways: &mut Vec<Vec<&'c Level>>) {
 }
 
 impl<'c> Place<'c> {
-    fn of(levels: Vec<&'c Level>) -> Self {
+    pub fn of(levels: Vec<&'c Level>) -> Self {
         let mut settings = Settings::default();
         for level in &levels {
             let outer = std::mem::replace(&mut settings, level.settings.clone());
@@ -228,10 +195,6 @@ fn limit_method(levels: &mut Vec<&Level>, method: &[u8]) {
     levels.extend(block);
 }
 
-fn servers_of(http: &Level) -> impl Iterator<Item = &Level> {
-    http.levels.iter().filter(|level| matches!(level.kind, Kind::Server { .. }))
-}
-
 fn shown(levels: &[&Level]) -> String {
     let Some(last) = levels.last() else { return String::new() };
     let place = &last.position;
@@ -281,42 +244,4 @@ impl Level {
             _ => false,
         }
     }
-
-    fn is_default(&self) -> bool {
-        matches!(self.kind, Kind::Server { is_default: true, .. })
-    }
-
-    fn listens_on(&self, address: &Address) -> bool {
-        let (Kind::Server { listens, .. }, Some(wanted)) = (&self.kind, &address.listen) else { return true };
-        listens.iter().any(|listen| listen == wanted || port(listen) == Some(wanted))
-    }
-
-    /// How well a name of the server fits: by itself, by a wildcard at its beginning or at its end.
-    fn fits(&self, host: &[u8]) -> u8 {
-        let Kind::Server { names, .. } = &self.kind else { return 0 };
-        let fit = |name: &Vec<u8>| match &name[..] {
-            name if name == host => 3,
-            [b'*', suffix @ ..] if host.ends_with(suffix) => 2,
-            [b'.', domain @ ..] if host == domain => 3,
-            suffix @ [b'.', ..] if host.ends_with(suffix) => 2,
-            [prefix @ .., b'*'] if host.starts_with(prefix) => 1,
-            _ => 0,
-        };
-        names.iter().map(fit).max().unwrap_or(0)
-    }
-}
-
-fn port(listen: &[u8]) -> Option<&[u8]> {
-    if listen.iter().all(u8::is_ascii_digit) {
-        return Some(listen);
-    }
-    let port = listen.rsplit(|&b| b == b':').next()?;
-    port.iter().all(u8::is_ascii_digit).then_some(port)
-}
-
-fn best_named<'v, 'c>(servers: &'v [Vec<&'c Level>], address: &Address) -> Option<&'v Vec<&'c Level>> {
-    let host = address.host.as_ref()?.to_ascii_lowercase();
-    let fit = |way: &&Vec<&Level>| way.last().map_or(0, |server| server.fits(&host));
-    // Of equal ones the first.
-    servers.iter().rev().filter(|way| fit(way) > 0).max_by_key(fit)
 }

@@ -71,22 +71,74 @@ fn a_server_is_chosen_by_name_and_address() {
         room.mint(&["--path", "/", "--listen", "443", "--claim", "uid=A", "--claim", &format!("aud={audience}")])
     };
     let rows: [(&[&str], &str); 8] = [
-        (&["--host", "a.example"], "a"),
-        (&["--host", "A.Example"], "a"),
         (&["--host", "x.b.example"], "a"),
+        (&["--host", "X.B.Example.:80"], "a"),
         (&["--host", "b.example"], "b"),
-        (&["--host", "other"], "b"),
         (&["--listen", "443"], "c"),
+        (&["--listen", "443", "--host", "other"], "c"),
         (&["--listen", "unix:/run/x", "--host", "a.example"], "b"),
         (&["--listen", "80", "--host", "a.example"], "a"),
+        (&["--listen", "80", "--host", "other"], "b"),
     ];
     for (options, audience) in rows {
         let options = [&["--path", "/"], options].concat();
         assert_eq!(room.explain(&options, &token(audience)).word(), "ok", "{options:?}");
         assert_eq!(room.explain(&options, &token("other")).word(), "bad_audience", "{options:?}");
     }
-    assert!(room.explain(&["--path", "/"], "").stderr.contains("choose one with --host <name> or --listen <address>"));
-    assert!(room.explain(&["--path", "/", "--listen", "81"], "").stderr.contains("no server listens there"));
+    let rows: [(&[&str], &str); 4] = [
+        (&[], "choose one with --host <name> or --listen <address>"),
+        (&["--listen", "81"], "no server listens there"),
+        (&["--host", "a.example"], "several servers fit, at different addresses: choose one with --listen <address>"),
+        (&["--host", "other"], "several servers fit, at different addresses: choose one with --listen <address>"),
+    ];
+    for (options, problem) in rows {
+        let said = room.explain(&[&["--path", "/"], options].concat(), "");
+        assert!(said.status == 2 && said.stderr.contains(problem), "{options:?}: {said:?}");
+    }
+}
+
+/// Every server has one user's name, which the result tells.
+#[test]
+fn the_best_name_of_a_server_is_chosen() {
+    let servers = [
+        (r"~^(?<tenant>.+)\.R\.example$", "$tenant"),
+        (r"~^(.)[^.]*\.r\.", "late"),
+        ("*.example", "short"),
+        ("*.b.example www.*", "wildcard"),
+        ("www.b.*", "end"),
+        (".c.example", "dot"),
+        ("www.c.example", "exact"),
+    ];
+    let server = |(names, user): &(&str, &str)| {
+        format!("server {{ server_name {names}; set $who {user}; location / {{ jwt_user_scope $who; }} }}\n")
+    };
+    let default = "server { listen 80 default_server; set $who default; location / { jwt_user_scope $who; } }";
+    let room = Room::new(&(servers.iter().map(server).collect::<String>() + default));
+    let rows = [
+        ("a.example", "short"),
+        ("www.b.example", "wildcard"),
+        ("www.b.other", "end"),
+        ("www.d.other", "wildcard"),
+        ("c.example", "dot"),
+        ("x.c.example", "dot"),
+        ("www.c.example", "exact"),
+        ("www.C.example:8080", "exact"),
+    ];
+    let token = room.mint(&["--path", "/", "--listen", "80", "--user", "nobody"]);
+    for (host, user) in rows {
+        let said = room.explain(&["--path", "/", "--listen", "80", "--host", host], &token);
+        assert!(said.step("user").contains(&format!("that of \"{user}\"")), "{host}: {said:?}");
+    }
+    let without =
+        servers.map(|(names, user)| if names.starts_with("*.example") { ("none", user) } else { (names, user) });
+    let room = Room::new(&(without.iter().map(server).collect::<String>() + default));
+    for (host, user) in [("Acme.r.example.", "acme"), ("x.r.test", "late"), ("other", "default")] {
+        let said = room.explain(&["--path", "/", "--listen", "80", "--host", host], &token);
+        assert!(said.step("user").contains(&format!("that of \"{user}\"")), "{host}: {said:?}");
+    }
+    // "*:80" and "80" are one address.
+    let said = room.explain(&["--path", "/", "--host", "other"], &token);
+    assert!(said.step("user").contains("that of \"default\""), "{said:?}");
 }
 
 #[test]
