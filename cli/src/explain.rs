@@ -28,7 +28,7 @@ pub fn run(options: &Explain, call: Call) -> Result<Output, Failure> {
     walk.go()?;
     let report = report(about, walk)?;
     let stdout = if options.json { report.to_json() } else { report.to_string() };
-    Ok(Output { stdout, stderr: String::new(), status: u8::from(!report.lets_through()) })
+    Ok(Output { stdout, stderr: String::new(), status: report.exit_status() })
 }
 
 fn about(request: &Request) -> String {
@@ -49,16 +49,23 @@ fn report(about: String, walk: Walk) -> Result<Report, Failure> {
         uri: without_tokens(&String::from_utf8_lossy(&walk.request.borrow().uri)),
         events: walk.events.take(),
         hint: String::new(),
+        sent: walk.sent.get(),
         notes: notes(&not_followed),
         not_followed,
         key_sets: walk.record.key_sets.take(),
     };
     report.hint = match report.last() {
+        Some((_, By::Variable(_))) if report.refused_by_module().is_some() => report
+            .refused_by_module()
+            .and_then(|decided| decided.decision.outcome.err())
+            .map(hint::of)
+            .unwrap_or_default()
+            .into(),
         Some((decided, By::Check | By::Guard)) => {
             decided.decision.outcome.err().map(hint::of).unwrap_or_default().into()
         }
         Some((_, By::Variable(_))) => "the check itself is not asked: nginx answers before, or it is off here".into(),
-        None if report.answered().is_some() => String::new(),
+        None if report.answered().is_some() || report.lets_through().is_none() => String::new(),
         None => {
             "no check is in force here: if there should be one, add \"jwt_user_scope on\" to this block, or see why \
                  nginx chooses it for this path"

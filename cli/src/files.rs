@@ -61,12 +61,12 @@ impl Walk<'_> {
             let request = self.request.borrow();
             (request.uri.clone(), request.method.clone())
         };
-        if !matches!(&method[..], b"GET" | b"HEAD" | b"POST") {
-            return Ok(Served::Status(405));
-        }
         let Some(file) = self.file_of(&uri)? else { return Ok(Served::Unknown) };
         if !self.has_files()? {
             return Ok(Served::Unknown);
+        }
+        if !matches!(&method[..], b"GET" | b"HEAD" | b"POST") {
+            return Ok(Served::Status(405));
         }
         if uri.ends_with(b"/") {
             return self.serve_directory(&uri, &file);

@@ -72,6 +72,8 @@ pub struct Limit {
 /// `error_page <status> ... [=[<status>]] <uri>`
 pub struct ErrorPage {
     pub statuses: Vec<u16>,
+    /// The status in the place of that of the answer; 0 for that of the page.
+    pub sends: Option<u16>,
     pub uri: Template,
     pub position: Position,
 }
@@ -125,6 +127,7 @@ impl Neighbours {
             b"limit_req_status" => self.limit_status[0] = first.and_then(number),
             b"limit_conn_status" => self.limit_status[1] = first.and_then(number),
             b"add_header" => self.headers.extend(header(words)),
+            b"include" if first.is_some_and(holds_no_check) => {}
             b"include" => self.not_followed.push("include"),
             _ => self.add_other(name, words),
         }
@@ -144,6 +147,13 @@ impl Neighbours {
             self.others.entry(name.to_vec()).or_default().extend(values);
         }
     }
+}
+
+/// Files of every nginx, with types and parameters for backends.
+fn holds_no_check(file: &[u8]) -> bool {
+    const FILES: [&[u8]; 6] =
+        [b"mime.types", b"fastcgi_params", b"fastcgi.conf", b"proxy_params", b"scgi_params", b"uwsgi_params"];
+    file.rsplit(|&b| b == b'/').next().is_some_and(|name| FILES.contains(&name))
 }
 
 fn templates(words: &[Word]) -> Result<Vec<Template>, String> {
@@ -170,11 +180,13 @@ fn size(text: &[u8]) -> Option<u64> {
 fn error_page(words: &[Word], position: &Position) -> Result<ErrorPage, String> {
     let wrong = || "invalid number of arguments in \"error_page\" directive".to_owned();
     let (uri, statuses) = words.split_last().ok_or_else(wrong)?;
+    let sends = statuses.iter().find_map(|word| word.0.strip_prefix(b"="));
+    let sends = sends.map(|status| if status.is_empty() { Some(0) } else { number(status) });
     let statuses = statuses.iter().filter(|word| !word.0.starts_with(b"="));
     let statuses: Option<Vec<u16>> = statuses.map(|word| number(&word.0)).collect();
     let statuses = statuses.filter(|statuses| !statuses.is_empty()).ok_or_else(wrong)?;
     let uri = Template::parse(&uri.0).ok_or_else(|| format!("invalid value \"{uri}\""))?;
-    Ok(ErrorPage { statuses, uri, position: position.clone() })
+    Ok(ErrorPage { statuses, sends: sends.flatten(), uri, position: position.clone() })
 }
 
 fn limit(of_connections: bool, words: &[Word]) -> Option<Limit> {

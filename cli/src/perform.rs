@@ -6,6 +6,7 @@ use std::rc::Rc;
 use crate::Failure;
 use crate::conf::{Level, Position};
 use crate::pattern::Pattern;
+use crate::phases::is_redirect;
 use crate::report::quoted_path;
 use crate::rewrite::{ActionKind, Rewrite, Tester, Then};
 use crate::select::Place;
@@ -98,8 +99,7 @@ impl<'c> Walk<'c> {
         if let Some(text) = text {
             self.value(text)?.ok();
         }
-        let is_redirect = matches!(status, 301 | 302 | 303 | 307 | 308);
-        let is_final = !is_redirect && (text.is_some() || status < 400);
+        let is_final = !is_redirect(status) && (text.is_some() || status < 400);
         Ok(Answer { is_final, ..Answer::by(status, by) })
     }
 }

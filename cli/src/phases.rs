@@ -8,7 +8,7 @@ use crate::options::Backend;
 use crate::report::Event;
 use crate::request::Request;
 use crate::uri;
-use crate::walk::{Answer, Next, Walk};
+use crate::walk::{Answer, Next, Sent, Walk};
 
 impl Walk<'_> {
     /// The phases before access, access, and those behind it.
@@ -151,13 +151,9 @@ impl Walk<'_> {
                 None => Next::Answer(Answer::by(404, "an X-Accel-Redirect that nginx takes for unsafe")),
             },
             // nginx itself says so of a backend that cannot be reached.
-            Some(Backend::Status(status @ (502 | 504))) => Next::Answer(Answer::by(*status, "the backend")),
-            Some(Backend::Status(status)) if intercepts && *status >= 300 => {
-                Next::Answer(Answer::by(*status, "the backend"))
-            }
-            Some(Backend::Status(status)) => {
-                self.answer(Answer { is_final: true, ..Answer::by(*status, "the backend") })?
-            }
+            Some(Backend::Status(status @ (502 | 504))) => Next::Answer(Answer::of_backend(*status)),
+            Some(Backend::Status(status)) if intercepts && *status >= 300 => Next::Answer(Answer::of_backend(*status)),
+            Some(Backend::Status(status)) => self.answer(Answer { is_final: true, ..Answer::of_backend(*status) })?,
             None => {
                 if intercepts && self.leads_on() {
                     self.not_followed.borrow_mut().push("the answer of the backend (--answer)");
@@ -175,6 +171,9 @@ impl Walk<'_> {
     /// An answer leads to its page, or to the client.
     pub fn answer(&self, answer: Answer) -> Result<Next, Failure> {
         let place = self.place();
+        let own = Sent { status: answer.status, of_backend: answer.of_backend };
+        let sent = if answer.is_final { self.kept.get().unwrap_or(own) } else { own };
+        self.kept.set(Some(sent).filter(|_| !answer.is_final).or(self.kept.get()));
         let pages = place.inherited(|own| Some(&own.error_pages).filter(|pages| !pages.is_empty()));
         let pages = pages.filter(|_| !answer.is_final && !self.had_error_page.get() && self.can_change());
         if pages.is_some() {
@@ -187,6 +186,7 @@ impl Walk<'_> {
         if answer.status != 444 {
             self.send(answer.status)?;
         }
+        self.sent.set(Some(sent));
         self.events.borrow_mut().push(Event::Answered(answer));
         Ok(Next::End)
     }
@@ -195,6 +195,12 @@ impl Walk<'_> {
         let target = self.evaluate(&page.uri)?;
         let by = answer.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
         let why = format!("\"error_page\" in {}, for {}{by}", page.position, answer.status);
+        if let Some(by) = answer.by.as_ref().filter(|_| answer.refuses) {
+            self.events.borrow_mut().push(Event::Refused { status: answer.status, by: by.clone() });
+        }
+        if let Some(status) = page.sends {
+            self.kept.set((status > 0).then_some(Sent { status, of_backend: answer.of_backend }));
+        }
         match target.first() {
             Some(b'/') => {
                 make_get(&mut self.request.borrow_mut());
@@ -202,7 +208,9 @@ impl Walk<'_> {
             }
             Some(b'@') => Ok(self.redirect(&target, &why)),
             _ => {
-                self.send(302)?;
+                let status = page.sends.filter(|status| is_redirect(*status)).unwrap_or(302);
+                self.send(status)?;
+                self.sent.set(Some(Sent { status, of_backend: false }));
                 self.say(format!("the client is sent elsewhere by {why}"));
                 Ok(Next::End)
             }
@@ -211,7 +219,8 @@ impl Walk<'_> {
 
     /// All is well, as far as it is known.
     fn end(&self) -> Result<Next, Failure> {
-        self.send(200).map(|()| Next::End)
+        self.sent.set(self.kept.get());
+        self.send(self.kept.get().map_or(200, |kept| kept.status)).map(|()| Next::End)
     }
 
     /// Headers are evaluated where an answer is sent. Those that hold a variable of the module ask for a decision.
@@ -226,6 +235,10 @@ impl Walk<'_> {
         }
         Ok(())
     }
+}
+
+pub fn is_redirect(status: u16) -> bool {
+    matches!(status, 301 | 302 | 303 | 307 | 308)
 }
 
 /// Pages are fetched, whatever the request was.

@@ -6,7 +6,17 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 
 use crate::decide::Decided;
-use crate::walk::Answer;
+use crate::walk::{Answer, Sent};
+
+/// Not followed, and taken to be well.
+const TAKEN_TO_BE_WELL: [&str; 4] =
+    ["limit_req", "limit_conn", "the files that nginx serves (--prefix)", "the answer of the backend (--answer)"];
+
+/// A refusal that is in force.
+enum Refusal<'r> {
+    Module(&'r Decided),
+    Other { status: u16, by: &'r str },
+}
 
 /// The steps of a decision, in its order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,6 +77,8 @@ pub enum Event {
     Decided(Rc<Decided>, By),
     /// Another module of this name has let in what was refused: `satisfy any`.
     Overruled(&'static str),
+    /// Another module has refused it, and that leads to a page.
+    Refused { status: u16, by: String },
     /// It was answered by somebody else, or with the module's refusal.
     Answered(Answer),
 }
@@ -78,6 +90,8 @@ pub struct Report {
     /// The path as nginx reads it in the end.
     pub uri: String,
     pub events: Vec<Event>,
+    /// The status that nginx sends, where that is known.
+    pub sent: Option<Sent>,
     pub hint: String,
     /// What this program has not followed.
     pub notes: Vec<String>,
@@ -180,9 +194,33 @@ impl Report {
         place.unwrap_or_default()
     }
 
-    /// The status of a refusal by the module, if the last decision is one.
+    /// The refusal that no check has taken back by letting the request in elsewhere.
+    fn refusal(&self) -> Option<Refusal<'_>> {
+        self.events.iter().fold(None, |refusal, event| match event {
+            Event::Decided(decided, By::Check | By::Guard) if decided.status().is_some() && !decided.reports => {
+                Some(Refusal::Module(decided))
+            }
+            Event::Decided(_, By::Check) | Event::Overruled(_) => None,
+            Event::Refused { status, by } | Event::Answered(Answer { status, by: Some(by), refuses: true, .. }) => {
+                Some(Refusal::Other { status: *status, by })
+            }
+            _ => refusal,
+        })
+    }
+
+    /// The decision of a refusal by the module that is in force.
+    pub fn refused_by_module(&self) -> Option<&Decided> {
+        match self.refusal()? {
+            Refusal::Module(decided) => Some(decided),
+            Refusal::Other { .. } => None,
+        }
+    }
+
+    /// The status of a refusal by the module: of the last decision, even if it only reports, or of one before that is in
+    /// force.
     fn status(&self) -> Option<u16> {
-        self.last().filter(|(_, by)| !matches!(by, By::Variable(_))).and_then(|(decided, _)| decided.status())
+        let last = self.last().filter(|(_, by)| !matches!(by, By::Variable(_)));
+        last.map(|(decided, _)| decided).or_else(|| self.refused_by_module()).and_then(Decided::status)
     }
 
     /// Who has let in what the last decision refused.
@@ -198,10 +236,28 @@ impl Report {
         self.last().is_some_and(|(decided, _)| decided.reports)
     }
 
-    /// Whether the request goes on.
-    pub fn lets_through(&self) -> bool {
-        let is_refused = self.status().is_some() && !self.reports() && self.overruled().is_none();
-        !is_refused && !self.answered().is_some_and(|(answer, _)| answer.refuses)
+    /// Whether the request is answered by whom it is meant for, or sent there. `None` where nothing can be said.
+    pub fn lets_through(&self) -> Option<bool> {
+        if self.refusal().is_some() || self.error().is_some() {
+            return Some(false);
+        }
+        (!self.may_be_decided_elsewhere()).then_some(true)
+    }
+
+    /// 0 for a request that is let through, 1 for one that is not.
+    pub fn exit_status(&self) -> u8 {
+        self.lets_through().map_or(2, |lets_through| u8::from(!lets_through))
+    }
+
+    /// The status of an error of nginx itself, in the place of what was asked for.
+    fn error(&self) -> Option<u16> {
+        self.sent.filter(|sent| sent.status >= 400 && !sent.of_backend).map(|sent| sent.status)
+    }
+
+    fn may_be_decided_elsewhere(&self) -> bool {
+        let is_checked = matches!(self.last(), Some((_, By::Check | By::Guard)));
+        let matters = |name: &&str| !TAKEN_TO_BE_WELL.contains(name);
+        !is_checked && self.answered().is_none() && self.not_followed.iter().any(matters)
     }
 
     pub fn to_json(&self) -> String {
@@ -223,6 +279,7 @@ impl Report {
             "result": self.last().map(|(decided, _)| decided.decision.word()),
             "status": self.status(),
             "let_through": self.lets_through(),
+            "answer": self.sent.map(|sent| sent.status),
             "mode": if self.reports() { "report" } else { "enforce" },
             "hint": self.hint,
             "notes": self.notes,
@@ -233,29 +290,53 @@ impl Report {
     }
 
     fn write_result(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let word = match self.last() {
-            Some((decided, By::Variable(name))) => {
-                let word = decided.decision.word();
-                return write!(f, "{word}: decided for ${name}, and nothing is refused by that");
-            }
-            Some((decided, _)) => decided.decision.word(),
-            None => match self.answered() {
-                Some((answer, by)) => return write!(f, "not asked: nginx answers with {} by {by}", answer.status),
-                None => return f.write_str("let through: nothing is decided here"),
+        let Some((decided, by)) = self.last() else { return self.write_undecided(f) };
+        let word = decided.decision.word();
+        if let By::Variable(name) = by {
+            write!(f, "{word}: decided for ${name}, and ")?;
+            return match self.refusal() {
+                None => f.write_str("nothing is refused by that"),
+                Some(refusal) => write!(f, "before that {refusal}"),
+            };
+        }
+        match decided.status() {
+            None => write!(f, "{word}: let through")?,
+            Some(status) if decided.reports => write!(f, "{word}: would be refused with {status}, and is let through")?,
+            Some(status) => match self.overruled() {
+                None => return write!(f, "{word}: refused with {status}"),
+                Some(name) => {
+                    write!(f, "{word}: refused with {status}, and let in by \"{name}\", under \"satisfy any\"")?;
+                }
             },
-        };
-        match self.status() {
-            None => {
-                write!(f, "{word}: let through")?;
-                let refused = self.answered().filter(|(answer, _)| answer.refuses);
-                refused.map_or(Ok(()), |(answer, by)| write!(f, ", and then refused with {} by {by}", answer.status))
+        }
+        match (self.refusal(), self.error(), self.answered()) {
+            (Some(refusal), ..) => write!(f, ", and then {refusal}"),
+            (None, Some(status), Some((answer, by))) if answer.status == status => {
+                write!(f, ", and then answered with {status} by {by}")
             }
-            Some(status) if self.reports() => write!(f, "{word}: would be refused with {status}, and is let through"),
-            Some(status) => {
-                write!(f, "{word}: refused with {status}")?;
-                let overruled = self.overruled();
-                overruled.map_or(Ok(()), |name| write!(f, ", and let in by \"{name}\", under \"satisfy any\""))
+            (None, Some(status), _) => write!(f, ", and then answered with {status}"),
+            (None, None, _) => Ok(()),
+        }
+    }
+
+    fn write_undecided(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match (self.answered(), self.refusal(), self.error()) {
+            (Some((answer, by)), ..) => write!(f, "not asked: nginx answers with {} by {by}", answer.status),
+            (None, Some(refusal), _) => write!(f, "not asked: {refusal}"),
+            (None, None, Some(status)) => write!(f, "not asked: nginx answers with {status}"),
+            _ if self.may_be_decided_elsewhere() => {
+                f.write_str("not known: nothing is decided in what is followed here")
             }
+            _ => f.write_str("let through: nothing is decided here"),
+        }
+    }
+}
+
+impl Display for Refusal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Self::Module(decided) => write!(f, "refused with {}", decided.status().unwrap_or_default()),
+            Self::Other { status, by } => write!(f, "refused with {status} by {by}"),
         }
     }
 }
@@ -264,7 +345,7 @@ impl Event {
     /// Whether it has a line behind the last decision.
     fn is_told(&self) -> bool {
         match self {
-            Self::Place(_) | Self::Moved(_) => true,
+            Self::Place(_) | Self::Moved(_) | Self::Refused { .. } => true,
             Self::Answered(answer) => answer.by.is_some(),
             Self::Decided(..) | Self::Overruled(_) => false,
         }
@@ -285,6 +366,7 @@ impl Display for Event {
                 }
             }
             Self::Overruled(name) => write!(f, "let in by \"{name}\""),
+            Self::Refused { status, by } => write!(f, "refused with {status} by {by}"),
             Self::Answered(Answer { status, by: Some(by), .. }) => write!(f, "answered with {status} by {by}"),
             Self::Answered(Answer { status, by: None, .. }) => write!(f, "answered with {status}"),
         }

@@ -39,6 +39,10 @@ pub struct Walk<'c> {
     pub counted: [Cell<bool>; 2],
     /// An `error_page` was looked for, and no other may follow.
     pub had_error_page: Cell<bool>,
+    /// The status that whatever is sent has: of an answer that led to a page, unless the page's own counts.
+    pub kept: Cell<Option<Sent>>,
+    /// The status that nginx sends, where that is known.
+    pub sent: Cell<Option<Sent>>,
     /// Which of the answers of backends comes next.
     pub answers: Cell<usize>,
     /// What the module remembers.
@@ -61,16 +65,29 @@ pub struct Answer {
     pub refuses: bool,
     /// It is sent as it is, whatever `error_page` says.
     pub is_final: bool,
+    /// A backend was asked, and gave it.
+    pub of_backend: bool,
 }
 
 impl Answer {
     pub fn of_module(status: u16) -> Self {
-        Self { status, by: None, refuses: false, is_final: false }
+        Self { status, by: None, refuses: false, is_final: false, of_backend: false }
     }
 
     pub fn by(status: u16, by: impl Into<String>) -> Self {
-        Self { status, by: Some(by.into()), refuses: false, is_final: false }
+        Self { by: Some(by.into()), ..Self::of_module(status) }
     }
+
+    pub fn of_backend(status: u16) -> Self {
+        Self { of_backend: true, ..Self::by(status, "the backend") }
+    }
+}
+
+/// A status that is sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Sent {
+    pub status: u16,
+    pub of_backend: bool,
 }
 
 /// What comes next.
@@ -112,6 +129,8 @@ impl<'c> Walk<'c> {
             changes: Cell::new(MAX_CHANGES),
             counted: [Cell::new(false), Cell::new(false)],
             had_error_page: Cell::new(false),
+            kept: Cell::new(None),
+            sent: Cell::new(None),
             answers: Cell::new(0),
             record: Record::default(),
             guarded: RefCell::default(),

@@ -181,22 +181,24 @@ fn what_nginx_answers_first_is_told() {
         include more;",
     );
     let rows: [(&str, &[&str], &str, i32); 10] = [
-        ("/r", &[], "not asked: nginx answers with 403 by \"return\" in location.conf:1", 0),
+        ("/r", &[], "not asked: nginx answers with 403 by \"return\" in location.conf:1", 1),
         ("/p", &[], "not asked: nginx answers with 301 by the redirect to the same path with a slash at its end", 0),
-        ("/i?x=1", &[], "not asked: nginx answers with 403 by \"return\" in location.conf:3", 0),
+        ("/i?x=1", &[], "not asked: nginx answers with 403 by \"return\" in location.conf:3", 1),
         ("/i?x=0", &[], "missing_token: refused with 401", 1),
         ("/d", &["--client", "::1"], "not asked: nginx answers with 403 by \"deny\" in location.conf:4", 1),
         ("/d", &["--client", "10.1.2.3"], "missing_token: refused with 401", 1),
         ("/l", &["--set", "limit_req_status=REJECTED"], "not asked: nginx answers with 429 by \"limit_req\"", 1),
         ("/l", &["--set", "limit_req_status=PASSED"], "missing_token: refused with 401", 1),
-        ("/x", &[], "not asked: nginx answers with 404 by \"internal\"", 0),
-        ("/b", &["--header", "Content-Length: 1025"], "not asked: nginx answers with 413", 0),
+        ("/x", &[], "not asked: nginx answers with 404 by \"internal\"", 1),
+        ("/b", &["--header", "Content-Length: 1025"], "not asked: nginx answers with 413", 1),
     ];
     for (path, options, result, status) in rows {
         let said = room.explain(&[&["--path", path], options].concat(), "");
         assert_eq!(said.status, status, "{path} {options:?}: {said:?}");
         assert!(said.stdout.contains(&format!("\nresult: {result}")), "{path} {options:?}: {said:?}");
     }
+    let said = room.explain(&["--path", "/none"], "");
+    assert_eq!((said.word(), said.status), ("not known", 2), "{said:?}");
     let notes = [
         ("/d", "note: not followed here: allow and deny (--client), include\n"),
         ("/l", "note: not followed here: include, limit_req\n"),

@@ -287,7 +287,7 @@ fn pages_are_followed() {
             name: "of files that are elsewhere",
             conf: "root /none/of/this/machine; location /a { try_files $uri /users/B; }",
             options: &["--path", "/a"],
-            word: "let through",
+            word: "not known",
             lines: &["note: not followed here: try_files (--prefix)"],
         },
     ]);
@@ -311,6 +311,117 @@ fn what_refuses_behind_the_check_is_told() {
     let said = room.explain(&["--path", "/a"], &room.mint(&["--path", "/users/A", "--user", "A"]));
     assert_eq!((said.word(), said.status), ("ok", 1));
     assert!(said.stdout.contains("result: ok: let through, and then refused with 401 by \"auth_basic\""), "{said:?}");
+}
+
+/// Whoever answers in the end: a refusal holds until a check lets the request in, and an error of nginx is no content.
+#[test]
+fn it_is_told_whether_a_request_is_let_through() {
+    let page =
+        |page: &str| format!("location /a {{ jwt_user_scope $arg_u; error_page 403 = /p; }} location /p {{ {page} }}");
+    let deny = |page: &str| format!("location /a {{ deny all; error_page 403 = /p; }} location /p {{ {page} }}");
+    let mine = "set $x $jwt_user_scope_user;";
+    let kept = "location /a { jwt_user_scope $arg_u; error_page 403 /p; } location /p { jwt_user_scope any; proxy_pass http://b; }";
+    let jump = |sends: &str| {
+        format!("location /a {{ error_page 418 {sends} @b; return 418; }} location @b {{ proxy_pass http://b; }}")
+    };
+    let backend = "location /a { jwt_user_scope any; proxy_pass http://b; proxy_intercept_errors on; }";
+    type Row<'r> = (&'r str, String, &'r [&'r str], i32, &'r str);
+    let rows: [Row; 24] = [
+        (
+            "a page that only reads a variable",
+            page(&format!("jwt_user_scope any; {mine} return 403;")),
+            &[],
+            1,
+            "ok: decided for $jwt_user_scope_user, and before that refused with 403",
+        ),
+        (
+            "a page without an error",
+            page(&format!("jwt_user_scope any; {mine} return 200 x;")),
+            &[],
+            1,
+            "ok: decided for $jwt_user_scope_user, and before that refused with 403",
+        ),
+        ("a page of a backend", page("proxy_pass http://b;"), &[], 1, "user_mismatch: refused with 403"),
+        ("a page that checks", page("jwt_user_scope any; proxy_pass http://b;"), &[], 0, "ok: let through"),
+        (
+            "a page that checks, and an error",
+            page("jwt_user_scope any; return 404;"),
+            &[],
+            1,
+            "user_mismatch: refused with 403",
+        ),
+        (
+            "a page that reports",
+            page("set $b B; jwt_user_scope $b; jwt_user_scope_mode report; proxy_pass http://b;"),
+            &[],
+            0,
+            "user_mismatch: would be refused with 403, and is let through",
+        ),
+        ("a page with the status of the refusal", kept.into(), &[], 1, "ok: let through, and then answered with 403"),
+        (
+            "a page of another's refusal",
+            deny("proxy_pass http://b;"),
+            &[],
+            1,
+            "not asked: refused with 403 by \"deny\"",
+        ),
+        ("one that answers", deny("return 200 x;"), &[], 1, "not asked: nginx answers with 200 by \"return\""),
+        ("one that checks", deny("jwt_user_scope any; proxy_pass http://b;"), &[], 0, "ok: let through"),
+        ("an answer", "location /a { return 403; }".into(), &[], 1, "not asked: nginx answers with 403"),
+        ("a text", "location /a { return 403 x; }".into(), &[], 1, "not asked: nginx answers with 403"),
+        ("a redirect", "location /a { return 302 /b; }".into(), &[], 0, "not asked: nginx answers with 302"),
+        ("no answer", "location /a { return 444; }".into(), &[], 1, "not asked: nginx answers with 444"),
+        ("what no client may ask for", "location /a { internal; }".into(), &[], 1, "not asked: nginx answers with 404"),
+        (
+            "too large a body",
+            "location /a { client_max_body_size 1; }".into(),
+            &["--header", "Content-Length: 2"],
+            1,
+            "not asked: nginx answers with 413",
+        ),
+        (
+            "no file",
+            "root .; location /a { jwt_user_scope any; }".into(),
+            &["--prefix", "."],
+            1,
+            "ok: let through, and then answered with 404 by nginx, which looks for a file there",
+        ),
+        ("a jump", jump("="), &[], 0, "let through: nothing is decided here"),
+        ("a jump that keeps its status", jump(""), &[], 1, "not asked: nginx answers with 418"),
+        ("a jump with another status", jump("=200"), &[], 0, "let through: nothing is decided here"),
+        ("an error of a backend", backend.into(), &["--answer", "404"], 0, "ok: let through"),
+        (
+            "nothing that is known",
+            "include more; location /a { proxy_pass http://b; }".into(),
+            &[],
+            2,
+            "not known: nothing is decided in what is followed here",
+        ),
+        ("a check, and more", "include more; location /a { jwt_user_scope any; }".into(), &[], 0, "ok: let through"),
+        (
+            "a file of every nginx",
+            "include mime.types; location /a { include /etc/nginx/proxy_params; }".into(),
+            &[],
+            0,
+            "let through: nothing is decided here",
+        ),
+    ];
+    for (name, conf, options, status, result) in rows {
+        let room = room(&conf);
+        let token = room.mint(&["--path", "/users/A", "--user", "A"]);
+        let options = [&["--path", "/a?u=B"], options].concat();
+        let said = room.explain(&options, &token);
+        assert!(said.stdout.contains(&format!("\nresult: {result}")), "{name}: {said:?}");
+        let json = room
+            .run(&[&["explain", "--config", "location.conf", "--at", NOW, "--json"], &options[..]].concat(), &token);
+        let report: serde_json::Value = serde_json::from_str(&json.stdout).expect("JSON");
+        let let_through = match status {
+            0 => true.into(),
+            1 => false.into(),
+            _ => serde_json::Value::Null,
+        };
+        assert_eq!((said.status, &report["let_through"]), (status, &let_through), "{name}: {said:?}");
+    }
 }
 
 /// What is not known is asked for where it matters, and only there.
