@@ -298,5 +298,5 @@ impl<'c> Walk<'c> {
 }
 
 fn cycle() -> Answer {
-    Answer { is_final: true, ..Answer::by(500, "the end of a cycle of redirects") }
+    Answer::by(500, "the end of a cycle of redirects")
 }

@@ -73,6 +73,7 @@ fn json_says_the_same() {
     let report: serde_json::Value = serde_json::from_str(&said.stdout).expect("JSON");
     assert_eq!((said.status, &report["result"], &report["status"]), (1, &"user_mismatch".into(), &403.into()));
     assert_eq!((&report["let_through"], &report["uri"]), (&false.into(), &"/api/users/B/x".into()));
+    assert_eq!(report["answer"], 403);
     let steps: Vec<_> = report["steps"].as_array().expect("steps").iter().collect();
     let of = |state: &str| steps.iter().filter(|step| step["state"] == state).count();
     assert_eq!((of("refused"), steps.len()), (1, 16), "{steps:?}");

@@ -424,6 +424,34 @@ fn it_is_told_whether_a_request_is_let_through() {
     }
 }
 
+/// As in `$status`.
+#[test]
+fn the_status_of_the_answer_is_told() {
+    let rows = [
+        (
+            "the page of a refusal",
+            "location /a { deny all; error_page 403 /p; } location /p { return 200 x; }",
+            Some(403),
+        ),
+        (
+            "with its own status",
+            "location /a { deny all; error_page 403 = /p; } location /p { return 200 x; }",
+            Some(200),
+        ),
+        ("with another", "location /a { deny all; error_page 403 =404 /p; } location /p { return 200 x; }", Some(404)),
+        ("that refuses", "location /a { deny all; error_page 403 /p; } location /p { return 410; }", Some(410)),
+        ("elsewhere", "location /a { deny all; error_page 403 =307 https://b/; }", Some(307)),
+        ("elsewhere with no redirect", "location /a { deny all; error_page 403 =200 https://b/; }", Some(302)),
+        ("a circle", "location /a { deny all; error_page 403 /a; recursive_error_pages on; }", Some(500)),
+        ("a backend", "location /a { proxy_pass http://b; }", None),
+    ];
+    for (name, conf, status) in rows {
+        let said = room(conf).run(&["explain", "--config", "location.conf", "--path", "/a", "--json"], "");
+        let report: serde_json::Value = serde_json::from_str(&said.stdout).expect("JSON");
+        assert_eq!(report["answer"].as_u64(), status, "{name}: {said:?}");
+    }
+}
+
 /// What is not known is asked for where it matters, and only there.
 #[test]
 fn what_only_nginx_knows_is_asked_for() {
