@@ -4,7 +4,7 @@
 //! nginx logs what the program needs into `explained.log`. When nginx has ended, each line is replayed with the
 //! configuration, the files, the environment and the key sets (`published.rs`) that it was answered under. The program is
 //! told what no configuration says: the client's address, what backends answered, whether a limit was reached. It is told
-//! neither the word nor the path that nginx ended with, and must come to both by itself.
+//! neither the word nor the path that nginx ended with, nor its status, and must come to all by itself.
 //!
 //! A few requests cannot be replayed. They are counted by their kind; `make e2e` prints the counts, and fails when one
 //! about which the module has a word is not of a kind that is named there.
@@ -183,13 +183,21 @@ struct Entry {
 
 /// What came of a line.
 enum Compared {
-    Same,
+    Same(Rest),
     /// The same with one of several key sets, of which another gives another word: one came while the request was answered.
-    OneOfSeveral,
+    OneOfSeveral(Rest),
     /// The same with a key set that came shortly before or after.
-    OneOfMany,
+    OneOfMany(Rest),
     /// It could not be replayed.
     Left(&'static str),
+}
+
+/// What was compared beside the word and the path.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    /// The status that nginx answered with, and whether the request was let through.
+    Status,
+    Nothing,
 }
 
 impl Entry {
@@ -241,12 +249,12 @@ impl Entry {
         for time in [Time::of_clock(start, end), Time::of_stall(start, end)] {
             for at in BTreeSet::from([start as u64, end as u64]) {
                 let found = self.words(setup, generation, published, (at, &time));
-                if let Some(path) = found.get(&word) {
-                    path.clone()?;
+                if let Some(rest) = found.get(&word) {
+                    let rest = rest.clone()?;
                     return Ok(match () {
-                        () if found.len() == 1 => Compared::Same,
-                        () if time.is_exact => Compared::OneOfSeveral,
-                        () => Compared::OneOfMany,
+                        () if found.len() == 1 => Compared::Same(rest),
+                        () if time.is_exact => Compared::OneOfSeveral(rest),
+                        () => Compared::OneOfMany(rest),
                     });
                 }
                 said.extend(found.into_keys());
@@ -259,14 +267,14 @@ impl Entry {
     }
 
     /// The words for the request, one for each combination of key sets that may have been in force, and whether the path
-    /// is right where the program says so.
+    /// and the status are right where the program says so.
     fn words(
         &self,
         setup: &Setup,
         generation: &Generation,
         published: &Published,
         (at, time): (u64, &Time),
-    ) -> BTreeMap<String, Result<(), String>> {
+    ) -> BTreeMap<String, Result<Rest, String>> {
         let mut wanted: Vec<Wanted> = Vec::new();
         loop {
             // Behind an "error_page", say, others may be asked for once these are there.
@@ -275,9 +283,10 @@ impl Entry {
             for sets in published.in_force(&wanted, time) {
                 let (report, word) = self.ask(setup, at, &sets);
                 let path = self.compare_path(&report, generation);
-                let known = words.entry(word).or_insert_with(|| path.clone());
-                if path.is_ok() {
-                    *known = path;
+                let rest = path.and_then(|()| self.compare_status(&report, generation));
+                let known = words.entry(word).or_insert_with(|| rest.clone());
+                if rest.is_ok() {
+                    *known = rest;
                 }
                 if report["key_sets"].as_array().is_some_and(|all| all.len() > wanted.len()) {
                     more = Some(report);
@@ -324,6 +333,32 @@ impl Entry {
             return Ok(());
         }
         Err(format!("path \"{found}\" in the place of \"{path}\""))
+    }
+
+    /// The status that nginx answered with. Where the program knows none, it may at least be no refusal of a request that is
+    /// let through, unless that is a backend's own.
+    fn compare_status(&self, report: &Value, generation: &Generation) -> Result<Rest, String> {
+        let status = self.text("status");
+        let is_followed = report["not_followed"].as_array().is_some_and(Vec::is_empty);
+        let is_gone = ["499", "000"].contains(&&status[..]);
+        if !is_followed || is_gone || generation.conf.contains("log_subrequest on") {
+            return Ok(Rest::Nothing);
+        }
+        let (answer, let_through) = (&report["answer"], &report["let_through"]);
+        let is_refusal = ["400", "401", "403", "503"].contains(&&status[..]);
+        let is_backends = self.text("upstream_status").contains(&status);
+        match (answer.as_u64(), let_through.as_bool()) {
+            (_, None) => Err("neither let through nor refused".into()),
+            (Some(answer), _) if answer.to_string() != status => {
+                Err(format!("status {answer} in the place of {status}"))
+            }
+            (Some(400..), Some(true)) if !is_backends => Err(format!("let through, and answered with {status}")),
+            (Some(_), _) => Ok(Rest::Status),
+            (None, Some(true)) if is_refusal && !is_backends => Err(format!("let through in the place of {status}")),
+            (None, Some(true)) => Ok(Rest::Status),
+            // The page of an `error_page` is answered by somebody else.
+            (None, Some(false)) => Ok(Rest::Nothing),
+        }
     }
 
     /// Why the word says nothing about the program.
@@ -436,13 +471,17 @@ struct Tally(BTreeMap<(&'static str, &'static str), usize>);
 
 impl Tally {
     fn add(&mut self, compared: Compared, word: &str) {
-        let kind = match compared {
-            Compared::Same => "compared",
-            Compared::OneOfSeveral => "compared with one of several key sets",
-            Compared::OneOfMany => "compared with one of many key sets",
-            Compared::Left(kind) => kind,
+        let (kind, rest) = match compared {
+            Compared::Same(rest) => ("compared", rest),
+            Compared::OneOfSeveral(rest) => ("compared with one of several key sets", rest),
+            Compared::OneOfMany(rest) => ("compared with one of many key sets", rest),
+            Compared::Left(kind) => (kind, Rest::Nothing),
         };
-        *self.0.entry((kind, if word.is_empty() { "no word" } else { "word" })).or_default() += 1;
+        let word = if word.is_empty() { "no word" } else { "word" };
+        *self.0.entry((kind, word)).or_default() += 1;
+        if rest == Rest::Status {
+            *self.0.entry(("status", word)).or_default() += 1;
+        }
     }
 
     /// For `scripts/explained`, one file for each nginx.
