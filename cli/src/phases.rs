@@ -10,6 +10,8 @@ use crate::request::Request;
 use crate::uri;
 use crate::walk::{Answer, Next, Sent, Walk};
 
+const ACCEL: &str = "the backend (X-Accel-Redirect)";
+
 impl Walk<'_> {
     /// The phases before access, access, and those behind it.
     pub fn access_phases(&self) -> Result<Next, Failure> {
@@ -143,10 +145,11 @@ impl Walk<'_> {
         self.answers.set(number + 1);
         let intercepts = self.place().inherited(|own| own.intercepts_errors).unwrap_or(false);
         Ok(match self.question.answers.get(number) {
+            Some(Backend::Redirect(name)) if name.starts_with(b"@") => self.redirect(name, ACCEL),
             Some(Backend::Redirect(target)) => match uri::decoded(target) {
                 Some(target) => {
                     make_get(&mut self.request.borrow_mut());
-                    self.redirect(&target, "the backend (X-Accel-Redirect)")
+                    self.redirect(&target, ACCEL)
                 }
                 None => Next::Answer(Answer::by(404, "an X-Accel-Redirect that nginx takes for unsafe")),
             },

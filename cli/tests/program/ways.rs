@@ -424,6 +424,25 @@ fn it_is_told_whether_a_request_is_let_through() {
     }
 }
 
+/// Pages are fetched, and named locations get the request as it was.
+#[test]
+fn a_named_location_keeps_the_method() {
+    let conf = "location /a { proxy_pass http://b; } location /d { deny all; error_page 403 = $arg_to; }
+        location @post { if ($request_method = POST) { return 410; } return 411; }
+        location /post { if ($request_method = POST) { return 410; } return 411; }";
+    let rows = [
+        ("/a", "X-Accel-Redirect: @post", 410),
+        ("/a", "X-Accel-Redirect: /post", 411),
+        ("/d?to=@post", "200", 410),
+        ("/d?to=/post", "200", 411),
+    ];
+    for (path, answer, status) in rows {
+        let said = room(conf).explain(&["--path", path, "--method", "POST", "--answer", answer], "");
+        let line = format!("result: not asked: nginx answers with {status} by \"return\"");
+        assert!(said.stdout.contains(&line), "{path} {answer}: {said:?}");
+    }
+}
+
 /// As in `$status`.
 #[test]
 fn the_status_of_the_answer_is_told() {
