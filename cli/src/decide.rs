@@ -11,6 +11,7 @@ use crate::conf::{Position, Settings};
 use crate::details::Details;
 use crate::keys::KeyRing;
 use crate::report::{By, Event, Fetched, State, Step, Told};
+use crate::request::two_authorizations;
 use crate::template::Template;
 use crate::variables::Watched;
 use crate::walk::Walk;
@@ -119,6 +120,10 @@ impl Walk<'_> {
             None => None,
             Some(value) => Some(self.token_of(value)?),
         };
+        // Standard input is a header of its own.
+        if own_token.is_none() && self.presented.bare.is_some() && self.presented.authorization.is_some() {
+            return Err(two_authorizations());
+        }
         let (token, second_token) = self.tokens(own_token.as_deref());
         let request = self.request.borrow().clone();
         let input = Input {

@@ -21,12 +21,16 @@ pub fn run(options: &Explain, call: Call) -> Result<Output, Failure> {
     request.client.clone_from(&options.client);
     let input = (call.input)().map_err(|error| Failure(format!("standard input cannot be read: {error}")))?;
     let presented = Presented::of(options, input, &mut request);
+    let dropped = request.receive(&server)?;
     let about = about(&request);
     let now = options.place.at.unwrap_or(call.now);
     let walk = Walk::new(&conf, server, request, options, &presented, call.environment, now);
     captures.into_iter().for_each(|captures| walk.store.borrow_mut().keep(captures));
     walk.go()?;
-    let report = report(about, walk)?;
+    let mut report = report(about, walk)?;
+    report.notes.extend(dropped.iter().map(|name| {
+        format!("nginx drops the header {}: see underscores_in_headers and ignore_invalid_headers", quoted_path(name))
+    }));
     let stdout = if options.json { report.to_json() } else { report.to_string() };
     Ok(Output { stdout, stderr: String::new(), status: report.exit_status() })
 }

@@ -13,6 +13,8 @@ use crate::template::{Part, Template};
 pub struct Neighbours {
     pub satisfies_any: Option<bool>,
     pub merges_slashes: Option<bool>,
+    pub underscores_in_headers: Option<bool>,
+    pub ignores_invalid_headers: Option<bool>,
     /// Who answers where all have agreed. Not inherited, but by `if` and `limit_except`.
     pub content: Option<Content>,
     pub intercepts_errors: Option<bool>,
@@ -102,6 +104,8 @@ impl Neighbours {
         match name {
             b"satisfy" => self.satisfies_any = Some(first == Some(b"any")),
             b"merge_slashes" => self.merges_slashes = is_on,
+            b"underscores_in_headers" => self.underscores_in_headers = is_on,
+            b"ignore_invalid_headers" => self.ignores_invalid_headers = is_on,
             b"internal" => self.is_internal = true,
             b"empty_gif" => self.content = Some(Content::Picture),
             b"stub_status" | b"jwt_user_scope_status" => self.content = Some(Content::Page),

@@ -1,5 +1,8 @@
 //! The request that is asked about, as it is at some point of its way through nginx.
 
+use crate::Failure;
+use crate::select::Place;
+
 /// A request without its token.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
@@ -35,6 +38,32 @@ impl Request {
             // A target in absolute form without a path, for which nginx puts the root.
             rewritten: matches!(raw.first(), None | Some(b'?')),
             ..Self::default()
+        }
+    }
+
+    /// Takes its headers as a server of nginx does (`ngx_http_process_request_headers`), and tells which it drops.
+    pub fn receive(&mut self, server: &Place) -> Result<Vec<Vec<u8>>, Failure> {
+        let underscores = server.inherited(|own| own.underscores_in_headers).unwrap_or(false);
+        let ignores = server.inherited(|own| own.ignores_invalid_headers).unwrap_or(true);
+        let is_valid = |b: &u8| b.is_ascii_alphanumeric() || *b == b'-' || (underscores && *b == b'_');
+        let (kept, dropped) = std::mem::take(&mut self.headers)
+            .into_iter()
+            .partition::<Vec<_>, _>(|(name, _)| !ignores || name.iter().all(is_valid));
+        self.headers = kept;
+        self.join_cookies();
+        let is_authorization = |(name, _): &&(Vec<u8>, Vec<u8>)| name.eq_ignore_ascii_case(b"Authorization");
+        match self.headers.iter().filter(is_authorization).count() {
+            0 | 1 => Ok(dropped.into_iter().map(|(name, _)| name).collect()),
+            _ => Err(two_authorizations()),
+        }
+    }
+
+    fn join_cookies(&mut self) {
+        let is_cookie = |(name, _): &(Vec<u8>, Vec<u8>)| name.eq_ignore_ascii_case(b"Cookie");
+        let Some(first) = self.headers.iter().position(is_cookie) else { return };
+        let values: Vec<_> = self.headers.extract_if(first + 1.., |header| is_cookie(header)).collect();
+        for (_, value) in values {
+            self.headers[first].1.extend([&b"; "[..], &value].concat());
         }
     }
 
@@ -98,6 +127,11 @@ impl Request {
         };
         Some(value)
     }
+}
+
+/// What nginx makes of a request with two tokens of the usual kind.
+pub fn two_authorizations() -> Failure {
+    Failure("nginx itself answers this request with 400: it has two \"Authorization\" headers".into())
 }
 
 /// The value of the first `name=value`, its name in any case.

@@ -178,6 +178,53 @@ fn a_token_in_two_places_must_be_the_same() {
     assert_eq!(room.explain(&["--path", "/api/users/A", "--header", &cookie], "").word(), "ok");
 }
 
+/// As nginx takes them.
+#[test]
+fn headers_are_those_that_nginx_keeps() {
+    let location = "location /h { jwt_user_scope $http_x_user; }\nlocation /c { jwt_user_scope $http_cookie; }\n\
+                    location /d { jwt_user_scope $cookie_u; }\n";
+    let room = |directives: &str| Room::new(&format!("server {{ {directives}\n{location} }}"));
+    let token = room("").mint(&["--path", "/h", "--user", "A"]);
+    let rows: [(&str, &[&str], &str); 9] = [
+        ("", &["--path", "/h", "--header", "X_User: A"], "empty_scope"),
+        ("", &["--path", "/h", "--header", "X_User: A", "--header", "X-User: B"], "user_mismatch"),
+        ("", &["--path", "/h", "--header", "X.User: A", "--header", "x-user: A"], "ok"),
+        ("underscores_in_headers on;", &["--path", "/h", "--header", "X_User: A"], "ok"),
+        ("underscores_in_headers on;", &["--path", "/h", "--header", "X.User: A"], "empty_scope"),
+        ("ignore_invalid_headers off;", &["--path", "/h", "--header", "X_User: A"], "ok"),
+        ("", &["--path", "/d", "--header", "Cookie: x=1", "--header", "cookie: u=A"], "ok"),
+        ("", &["--path", "/c", "--header", "Cookie: A"], "ok"),
+        ("", &["--path", "/c", "--header", "Cookie: A", "--header", "Cookie: B"], "user_mismatch"),
+    ];
+    for (directives, options, word) in rows {
+        assert_eq!(room(directives).explain(options, &token).word(), word, "{directives} {options:?}");
+    }
+    let said = room("").explain(&["--path", "/c", "--header", "Cookie: A", "--header", "Cookie: B"], &token);
+    assert!(said.stdout.contains("the path is that of \"A; B\""), "{said:?}");
+    let said = room("").explain(&["--path", "/h", "--header", "X_User: A"], &token);
+    assert!(said.stdout.contains("note: nginx drops the header \"X_User\": see underscores_in_headers"), "{said:?}");
+}
+
+#[test]
+fn nginx_refuses_two_headers_with_a_token() {
+    let room = Room::new(LOCATION);
+    let token = room.mint(&["--user", "A"]);
+    let header = format!("Authorization: Bearer {token}");
+    let rows: [(&[&str], &str); 4] = [
+        (&[&header, &header], ""),
+        (&[&header, "authorization: Basic QTpC"], ""),
+        (&[&header], &token),
+        (&[&header], &header),
+    ];
+    for (headers, input) in rows {
+        let headers: Vec<_> = headers.iter().flat_map(|header| ["--header", header]).collect();
+        let said = room.explain(&[&["--path", "/api/users/A"], &headers[..]].concat(), input);
+        assert_eq!((said.status, &said.stdout[..]), (2, ""), "{said:?}");
+        assert!(said.stderr.contains("nginx itself answers this request with 400"), "{said:?}");
+    }
+    assert_eq!(room.explain(&["--path", "/api/users/A", "--header", &header], "").word(), "ok");
+}
+
 #[test]
 fn a_preflight_passes_without_a_token() {
     let room = Room::new(&LOCATION.replace("on;", "on; jwt_user_scope_preflight on;"));
