@@ -5,7 +5,7 @@ use authz::Granted;
 use crate::Failure;
 use crate::access::{Said, judge};
 use crate::decide::Active;
-use crate::report::{By, Event};
+use crate::report::{By, Event, REAL_IP};
 use crate::rewrite::ActionKind;
 use crate::select::location;
 use crate::walk::{Answer, Walk};
@@ -97,6 +97,9 @@ impl Walk<'_> {
         let client = self.request.borrow().client.clone();
         // The first that fits, one after the other, so that it can be named.
         for (rule, position) in rules {
+            if judge(std::slice::from_ref(rule), None) == Said::Unknown {
+                self.look_at_client();
+            }
             match judge(std::slice::from_ref(rule), client.as_deref()) {
                 Said::Nothing => {}
                 Said::Allowed => return Verdict::Agrees,
@@ -108,6 +111,13 @@ impl Walk<'_> {
             }
         }
         Verdict::Declines
+    }
+
+    /// Notes that the client's address matters, where nginx may take it from a header.
+    pub fn look_at_client(&self) {
+        if self.place().levels.iter().any(|level| level.neighbours.trusts_proxies) {
+            self.not_followed.borrow_mut().push(REAL_IP);
+        }
     }
 
     fn by_token(&self) -> Result<Verdict, Failure> {

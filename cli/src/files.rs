@@ -31,7 +31,7 @@ impl Walk<'_> {
     }
 
     /// Whether files can be looked at: nginx is said to run here, or its directory is here at least.
-    fn has_files(&self) -> Result<bool, Failure> {
+    pub fn has_files(&self) -> Result<bool, Failure> {
         Ok(self.question.prefix.is_some() || self.file_of(b"/")?.is_some_and(|root| root.exists()))
     }
 

@@ -28,6 +28,8 @@ pub struct Neighbours {
     pub root: Option<Root>,
     pub index: Vec<Template>,
     pub access: Vec<(Rule, Position)>,
+    /// `set_real_ip_from`
+    pub trusts_proxies: bool,
     /// Whether a password is asked for.
     pub asks_password: Option<bool>,
     pub password_file: Option<Template>,
@@ -122,6 +124,7 @@ impl Neighbours {
                 let rule = Rule::parse(name == b"allow", first.unwrap_or_default())?;
                 self.access.push((rule, position.clone()));
             }
+            b"set_real_ip_from" => self.trusts_proxies = true,
             b"auth_basic" => self.asks_password = Some(first != Some(b"off")),
             b"auth_basic_user_file" => self.password_file = templates(words)?.pop(),
             b"auth_request" => {

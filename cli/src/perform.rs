@@ -97,7 +97,7 @@ impl<'c> Walk<'c> {
     /// What a `return` says. A text is sent as it is.
     fn respond(&self, status: u16, text: Option<&Template>, by: String) -> Result<Answer, Failure> {
         if let Some(text) = text {
-            self.value(text)?.ok();
+            self.touch(text)?;
         }
         let is_final = !is_redirect(status) && (text.is_some() || status < 400);
         Ok(Answer { is_final, ..Answer::by(status, by) })
@@ -114,6 +114,9 @@ impl Tester for Walk<'_> {
     }
 
     fn path(&self, path: &[u8]) -> PathBuf {
+        if !self.has_files().unwrap_or(false) {
+            self.not_followed.borrow_mut().push("-f (--prefix)");
+        }
         self.full_path(path)
     }
 }

@@ -132,7 +132,7 @@ impl Walk<'_> {
             for (name, values) in &level.neighbours.others {
                 if !known.contains(&name) {
                     known.push(name);
-                    values.iter().try_for_each(|value| self.value(value).map(drop))?;
+                    values.iter().try_for_each(|value| self.touch(value))?;
                 }
             }
         }
@@ -158,7 +158,7 @@ impl Walk<'_> {
             Some(Backend::Status(status)) if intercepts && *status >= 300 => Next::Answer(Answer::of_backend(*status)),
             Some(Backend::Status(status)) => self.answer(Answer { is_final: true, ..Answer::of_backend(*status) })?,
             None => {
-                if intercepts && self.leads_on() {
+                if self.backend_may_lead_on(intercepts) {
                     self.not_followed.borrow_mut().push("the answer of the backend (--answer)");
                 }
                 self.end()?
@@ -169,6 +169,16 @@ impl Walk<'_> {
     /// Whether an `error_page` is in force.
     fn leads_on(&self) -> bool {
         self.place().inherited(|own| Some(!own.error_pages.is_empty()).filter(|is| *is)).is_some()
+    }
+
+    /// Whether an `error_page` is for what a backend answers, or for one that does not.
+    fn backend_may_lead_on(&self, intercepts: bool) -> bool {
+        let pages = self.place();
+        let pages = pages.inherited(|own| Some(&own.error_pages).filter(|pages| !pages.is_empty()));
+        pages
+            .into_iter()
+            .flatten()
+            .any(|page| intercepts || page.statuses.iter().any(|status| matches!(status, 502 | 504)))
     }
 
     /// An answer leads to its page, or to the client.
@@ -233,7 +243,7 @@ impl Walk<'_> {
         let is_usual = matches!(status, 200 | 201 | 204 | 206 | 301 | 302 | 303 | 304 | 307 | 308);
         for (value, always) in headers.into_iter().flatten() {
             if *always || is_usual {
-                self.value(value)?.ok();
+                self.touch(value)?;
             }
         }
         Ok(())

@@ -9,8 +9,16 @@ use crate::decide::Decided;
 use crate::walk::{Answer, Sent};
 
 /// Not followed, and taken to be well.
-const TAKEN_TO_BE_WELL: [&str; 4] =
-    ["limit_req", "limit_conn", "the files that nginx serves (--prefix)", "the answer of the backend (--answer)"];
+const TAKEN_TO_BE_WELL: [&str; 5] = [
+    "limit_req",
+    "limit_conn",
+    "the files that nginx serves (--prefix)",
+    "the answer of the backend (--answer)",
+    REAL_IP,
+];
+
+/// The address that nginx goes by is the one that another module has found.
+pub const REAL_IP: &str = "set_real_ip_from (--client is the address that it finds)";
 
 /// A refusal that is in force.
 enum Refusal<'r> {

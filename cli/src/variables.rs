@@ -78,6 +78,14 @@ impl Walk<'_> {
         Ok(Ok(text))
     }
 
+    /// A value that is evaluated for the answer alone: what it is does not matter, but a decision that it asks for.
+    pub fn touch(&self, value: &Template) -> Result<(), Failure> {
+        let noted = self.not_followed.borrow().len();
+        self.value(value)?.ok();
+        self.not_followed.borrow_mut().truncate(noted);
+        Ok(())
+    }
+
     /// The value that a user is compared with: whatever is evaluated for it, captures are those of the location.
     pub fn compared(&self, value: &Template) -> Result<Vec<u8>, Failure> {
         let mut parts = Vec::new();
@@ -108,6 +116,9 @@ impl Walk<'_> {
         }
         if let Some(map) = self.conf.maps.get(name).filter(|map| !map.is_partial) {
             return self.mapped(name, map);
+        }
+        if name == b"remote_addr" {
+            self.look_at_client();
         }
         let request = self.request.borrow().variable(name);
         match request.or_else(|| files::variable(self, name).map(Some)) {

@@ -424,6 +424,55 @@ fn it_is_told_whether_a_request_is_let_through() {
     }
 }
 
+/// And only where it could matter.
+#[test]
+fn what_is_not_followed_is_noted() {
+    const REAL: &str = "set_real_ip_from 10.0.0.1; real_ip_header X-Forwarded-For;";
+    const REAL_NOTE: &str = "set_real_ip_from (--client is the address that it finds)";
+    const BACKEND: &str = "the answer of the backend (--answer)";
+    let all = "jwt_user_scope any; proxy_pass http://b;";
+    let real = |inside: &str| format!("{REAL} location /a {{ {inside} {all} }}");
+    let files = |inside: &str| format!("root /none/of/this/machine; location /a {{ {inside} {all} }}");
+    let page = |statuses: &str| format!("location /a {{ error_page {statuses} /users/A; {all} }}");
+    let rows: [(&str, String, &[&str], &str); 16] = [
+        ("allow", real("allow 10.0.0.0/8; deny all;"), &["--client", "10.0.0.1"], REAL_NOTE),
+        ("allow without an address", real("allow all;"), &[], ""),
+        ("allow alone", format!("location /a {{ allow 10.0.0.0/8; {all} }}"), &["--client", "10.0.0.1"], ""),
+        ("a condition", real("if ($remote_addr = 10.0.0.2) { return 403; }"), &["--client", "10.0.0.1"], REAL_NOTE),
+        ("a value", real("set $who $remote_addr; jwt_user_scope_require $who;"), &["--client", "10.0.0.1"], REAL_NOTE),
+        (
+            "a header",
+            real("proxy_set_header X-Real-IP $remote_addr; add_header X $remote_addr;"),
+            &["--client", "::1"],
+            "",
+        ),
+        ("-f", files("if (-f /none/of/this/machine/x) { return 503; }"), &[], "-f (--prefix)"),
+        ("! -e", files("if (!-e $request_filename) { set $x 1; }"), &[], "-f (--prefix)"),
+        ("-f with a prefix", files("if (-f /none/of/this/machine/x) { return 503; }"), &["--prefix", "."], ""),
+        ("-f with files", "root .; location /a { if (-f x) { return 503; } jwt_user_scope any; }".into(), &[], ""),
+        (
+            "try_files",
+            "root /none/of/this/machine; location /a { jwt_user_scope any; try_files $uri =404; }".into(),
+            &[],
+            "try_files (--prefix)",
+        ),
+        ("no backend", page("502 504"), &[], BACKEND),
+        ("one that is late", page("500 504"), &[], BACKEND),
+        ("an answer that is not looked at", page("404"), &[], ""),
+        ("an answer that is", page("404").replace("any;", "any; proxy_intercept_errors on;"), &[], BACKEND),
+        ("one that is known", page("502"), &["--answer", "200"], ""),
+    ];
+    for (name, conf, options, noted) in rows {
+        let room = room(&conf);
+        let token = room.mint(&["--path", "/users/A", "--user", "A"]);
+        let said = room.explain(&[&["--path", "/a"], options].concat(), &token);
+        let notes: Vec<_> = said.stdout.lines().filter(|line| line.starts_with("note: ")).collect();
+        let expected: Vec<_> =
+            Some(format!("note: not followed here: {noted}")).filter(|_| !noted.is_empty()).into_iter().collect();
+        assert_eq!(notes, expected, "{name}: {said:?}");
+    }
+}
+
 /// Pages are fetched, and named locations get the request as it was.
 #[test]
 fn a_named_location_keeps_the_method() {
