@@ -241,7 +241,7 @@ impl Report {
     }
 
     fn reports(&self) -> bool {
-        self.last().is_some_and(|(decided, _)| decided.reports)
+        self.refusal().is_none() && self.last().is_some_and(|(decided, _)| decided.reports)
     }
 
     /// Whether the request is answered by whom it is meant for, or sent there. `None` where nothing can be said.
@@ -265,7 +265,8 @@ impl Report {
     fn may_be_decided_elsewhere(&self) -> bool {
         let is_checked = matches!(self.last(), Some((_, By::Check | By::Guard)));
         let matters = |name: &&str| !TAKEN_TO_BE_WELL.contains(name);
-        !is_checked && self.answered().is_none() && self.not_followed.iter().any(matters)
+        let is_answered = self.answered().is_some_and(|(answer, _)| !answer.of_backend);
+        !is_checked && !is_answered && self.not_followed.iter().any(matters)
     }
 
     pub fn to_json(&self) -> String {
@@ -328,14 +329,14 @@ impl Report {
     }
 
     fn write_undecided(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        if self.lets_through().is_none() {
+            return f.write_str("not known: nothing is decided in what is followed here");
+        }
         match (self.answered(), self.refusal(), self.error()) {
             (Some((answer, by)), ..) => write!(f, "not asked: nginx answers with {} by {by}", answer.status),
             (None, Some(refusal), _) => write!(f, "not asked: {refusal}"),
             (None, None, Some(status)) => write!(f, "not asked: nginx answers with {status}"),
-            _ if self.may_be_decided_elsewhere() => {
-                f.write_str("not known: nothing is decided in what is followed here")
-            }
-            _ => f.write_str("let through: nothing is decided here"),
+            (None, None, None) => f.write_str("let through: nothing is decided here"),
         }
     }
 }

@@ -189,7 +189,7 @@ fn best_anywhere<'c>(servers: &[&'c Level], host: Option<&[u8]>) -> Vec<&'c Leve
     best
 }
 
-/// The servers whose names fit a host best, in the order of the file. Of those with a regex only the first.
+/// The servers whose names fit a host best, in the order of the file.
 fn best_named<'c>(servers: &[&'c Level], host: Option<&[u8]>) -> Vec<&'c Level> {
     let fit = |server: &Level| host.and_then(|host| server.fit(host));
     let best = servers.iter().filter_map(|server| fit(server)).max();

@@ -326,7 +326,7 @@ fn it_is_told_whether_a_request_is_let_through() {
     };
     let backend = "location /a { jwt_user_scope any; proxy_pass http://b; proxy_intercept_errors on; }";
     type Row<'r> = (&'r str, String, &'r [&'r str], i32, &'r str);
-    let rows: [Row; 24] = [
+    let rows: [Row; 25] = [
         (
             "a page that only reads a variable",
             page(&format!("jwt_user_scope any; {mine} return 403;")),
@@ -394,6 +394,13 @@ fn it_is_told_whether_a_request_is_let_through() {
             "nothing that is known",
             "include more; location /a { proxy_pass http://b; }".into(),
             &[],
+            2,
+            "not known: nothing is decided in what is followed here",
+        ),
+        (
+            "an answer of a backend",
+            "include more; location /a { proxy_pass http://b; }".into(),
+            &["--answer", "200"],
             2,
             "not known: nothing is decided in what is followed here",
         ),
@@ -518,6 +525,13 @@ fn the_status_of_the_answer_is_told() {
         let report: serde_json::Value = serde_json::from_str(&said.stdout).expect("JSON");
         assert_eq!(report["answer"].as_u64(), status, "{name}: {said:?}");
     }
+    // What is refused is not only reported by the page of the refusal.
+    let conf = "location /a { jwt_user_scope $arg_u; error_page 401 /p; }
+        location /p { jwt_user_scope any; jwt_user_scope_mode report; set $x $jwt_user_scope_user; return 410; }";
+    let said = room(conf).run(&["explain", "--config", "location.conf", "--path", "/a", "--json"], "");
+    let report: serde_json::Value = serde_json::from_str(&said.stdout).expect("JSON");
+    let found = (report["mode"].as_str(), report["status"].as_u64(), report["answer"].as_u64());
+    assert_eq!(found, (Some("enforce"), Some(401), Some(410)), "{said:?}");
 }
 
 /// What is not known is asked for where it matters, and only there.
