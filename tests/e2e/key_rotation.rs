@@ -55,15 +55,18 @@ fn an_unknown_kid_is_worth_one_fetch_in_ten_seconds() {
     assert_eq!(keys.count(), 1, "within the floor nobody causes a fetch");
 
     std::thread::sleep((FLOOR + Duration::from_millis(200)).saturating_sub(begun.elapsed()));
+    let begun = Instant::now();
+    // On a machine that is busy with something else, another ten seconds may go by.
+    let is_bounded = || (2..=2 + (begun.elapsed().as_secs() / FLOOR.as_secs()) as usize).contains(&keys.count());
     let issuers: Vec<_> = junk.iter().chain([&new, &old, &new]).collect();
     for (i, response) in ask_at_once(&nginx, "rotated", &issuers).iter().enumerate() {
         expect("behind it", if i < junk.len() { "unknown_key" } else { "ok" }, response);
     }
-    assert_eq!(keys.count(), 2, "one fetch for all of them");
+    assert!(is_bounded(), "one fetch for all of them: {}", keys.count());
     for issuer in &junk {
         expect("more junk", "unknown_key", &ask(&nginx, "rotated", issuer));
     }
-    assert_eq!(keys.count(), 2);
+    assert!(is_bounded(), "no fetch for junk: {}", keys.count());
     a_client_that_leaves_does_not_use_it_up(&nginx, &lost);
     clients_that_leave_do_not_hammer(&nginx, &left);
 }
