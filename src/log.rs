@@ -33,42 +33,26 @@ impl Display for Location<'_> {
 }
 
 /// The one line of a refusal. nginx adds client, server and request.
-struct Refusal<'r> {
-    reports: bool,
-    denied: Denied,
-    /// Shown only where a token was verified; nothing else of a token ever is.
-    user: Option<&'r str>,
-    location: Location<'r>,
-}
-
-impl Display for Refusal<'_> {
-    /// Piece by piece: to have pieces formatted would take longer than to refuse.
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let verb = if self.reports { "would refuse" } else { "refused" };
-        f.write_str("jwt_user_scope: ")?;
-        f.write_str(verb)?;
-        f.write_str(" with ")?;
-        self.denied.status().fmt(f)?;
-        f.write_str(" ")?;
-        f.write_str(self.denied.word())?;
-        f.write_str(": ")?;
-        f.write_str(self.denied.reason())?;
-        if let Some(user) = self.user {
-            f.write_str(", user: \"")?;
-            Escaped(user).fmt(f)?;
-            f.write_str("\"")?;
-        }
-        f.write_str(", location: \"")?;
-        self.location.fmt(f)?;
-        f.write_str("\"")
-    }
-}
-
-/// Tells of a refusal.
+///
+/// The user is shown only where a token was verified; nothing else of a token ever is.
 pub fn refusal(r: Request, answers: &Answers, denied: Denied, decision: &Decision) {
-    let (reports, location) = (answers.report, Location(r.location_name()));
-    let line = Refusal { reports, denied, user: decision.user(), location };
-    r.log(level(answers, denied), format_args!("{line}"));
+    let verb = if answers.report { "would refuse" } else { "refused" };
+    let (word, status, reason) = (denied.word(), denied.status(), denied.reason());
+    let location = Location(r.location_name());
+    let level = level(answers, denied);
+    match decision.user() {
+        Some(user) => r.log(
+            level,
+            format_args!(
+                "jwt_user_scope: {verb} with {status} {word}: {reason}, user: \"{}\", location: \"{location}\"",
+                Escaped(user)
+            ),
+        ),
+        None => r.log(
+            level,
+            format_args!("jwt_user_scope: {verb} with {status} {word}: {reason}, location: \"{location}\""),
+        ),
+    }
 }
 
 /// The use of a bypass: the only success that leaves a line, since somebody reached another user's path.
