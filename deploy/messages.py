@@ -15,8 +15,6 @@ SILENT = {"src/response.rs", "authz/src/json.rs", "src/ffi/failure.rs", "authz/s
 PAGE = "src/status.rs"
 # Texts that are no messages: kinds of PEM blocks, a name, help for Prometheus, and a message to the programmer.
 NO_MESSAGES = {"PRIVATE KEY", "PUBLIC KEY", "RSA PUBLIC KEY", "jwt_user_scope ...?... ...", "only hashes are hashed"}
-# What follows "refused", one for each verb.
-VERBS = {"would refuse"}
 
 TOKENS = re.compile(
     r"""//[^\n]*|/\*.*?\*/|b?'(?:\\.[^']*|[^'\\])'|(?P<raw>b?r(?P<h>\#*)".*?"(?P=h))|(?P<c>b|c)?"(?P<text>(?:\\.|[^"\\])*)\"""",
@@ -41,7 +39,7 @@ def messages():
             continue
         for text in literals(source.read_text()):
             is_page = name == PAGE and not text.startswith("jwt_user_scope: ")
-            if " " in text.strip() and not is_page and text not in NO_MESSAGES | VERBS:
+            if " " in text.strip() and not is_page and text not in NO_MESSAGES:
                 yield text, name
 
 

@@ -36,21 +36,22 @@ impl Display for Location<'_> {
 ///
 /// The user is shown only where a token was verified; nothing else of a token ever is.
 pub fn refusal(r: Request, answers: &Answers, denied: Denied, decision: &Decision) {
-    let verb = if answers.report { "would refuse" } else { "refused" };
-    let (word, status, reason) = (denied.word(), denied.status(), denied.reason());
+    let (said, level) = (denied.summary(), level(answers, denied));
     let location = Location(r.location_name());
-    let level = level(answers, denied);
-    match decision.user() {
-        Some(user) => r.log(
+    match (answers.report, decision.user().map(Escaped)) {
+        (false, None) => {
+            r.log(level, format_args!("jwt_user_scope: refused with {said}, location: \"{location}\""));
+        }
+        (false, Some(user)) => r.log(
             level,
-            format_args!(
-                "jwt_user_scope: {verb} with {status} {word}: {reason}, user: \"{}\", location: \"{location}\"",
-                Escaped(user)
-            ),
+            format_args!("jwt_user_scope: refused with {said}, user: \"{user}\", location: \"{location}\""),
         ),
-        None => r.log(
+        (true, None) => {
+            r.log(level, format_args!("jwt_user_scope: would refuse with {said}, location: \"{location}\""));
+        }
+        (true, Some(user)) => r.log(
             level,
-            format_args!("jwt_user_scope: {verb} with {status} {word}: {reason}, location: \"{location}\""),
+            format_args!("jwt_user_scope: would refuse with {said}, user: \"{user}\", location: \"{location}\""),
         ),
     }
 }

@@ -1,77 +1,117 @@
 //! Why a request is refused: one flat list, and what each entry says to the operator, the client and the log.
 
-/// A refusal. Fine enough for the log; [`Denied::word`] groups it into the result words of the public surface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Denied {
+/// Makes [`Denied`] of one row for each refusal: its status, its result word, and the cause in words.
+macro_rules! refusals {
+    ($($(#[$about:meta])+ $name:ident = $status:literal $word:literal $reason:literal,)+) => {
+        /// A refusal. Fine enough for the log; [`Denied::word`] groups it into the result words of the public surface.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Denied {
+            $($(#[$about])+ $name,)+
+        }
+
+        impl Denied {
+            /// The result word, as `$jwt_user_scope_result` shows it.
+            pub fn word(self) -> &'static str {
+                match self {
+                    $(Self::$name => $word,)+
+                }
+            }
+
+            /// The HTTP status of the answer.
+            pub fn status(self) -> u16 {
+                match self {
+                    $(Self::$name => $status,)+
+                }
+            }
+
+            /// The cause in words, for the log. Constant text: nothing of the token is in it.
+            pub fn reason(self) -> &'static str {
+                match self {
+                    $(Self::$name => $reason,)+
+                }
+            }
+
+            /// Status, word and reason, as the log has them, put together beforehand.
+            pub fn summary(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($status, " ", $word, ": ", $reason),)+
+                }
+            }
+        }
+    };
+}
+
+refusals! {
     /// Nothing to verify: no `Authorization`, another scheme, or `Bearer` alone (RFC 6750 section 2.1).
-    MissingToken,
+    MissingToken = 401 "missing_token" "no bearer token in the request",
     /// Two places carry tokens, and not the same.
-    TwoTokens,
+    TwoTokens = 401 "malformed_token" "the configured token and the one in \"Authorization\" differ",
     /// Not exactly three non-empty segments (RFC 7515 section 7.1).
-    Segments,
+    Segments = 401 "malformed_token" "token is not three non-empty segments",
     /// A segment is not strict base64url (RFC 7515 section 2).
-    Encoding,
+    Encoding = 401 "malformed_token" "a segment of the token is not strict base64url",
     /// The header is not a JSON object with unique member names (RFC 7515 section 4).
-    Header,
+    Header = 401 "malformed_token" "token header is not a JSON object with unique member names",
     /// `alg` is missing or not a string, or `kid` is not a string (RFC 7515 sections 4.1.1, 4.1.4).
-    HeaderMember,
+    HeaderMember = 401 "malformed_token" "\"alg\" is missing, or \"alg\" or \"kid\" is not a string",
     /// A `crit` header: no extension is understood here (RFC 7515 section 4.1.11).
-    Critical,
+    Critical = 401 "malformed_token" "token header has \"crit\", and no extension is supported",
     /// A `b64` header that is `false`: the payload would not be base64url (RFC 7797 section 3), which no JWT may have
     /// (section 7).
-    Unencoded,
+    Unencoded = 401 "malformed_token" "token header has \"b64\" false, and a payload has to be base64url",
     /// The payload is not a JSON object with unique member names (RFC 7519 section 4).
-    Payload,
+    Payload = 401 "malformed_token" "token payload is not a JSON object with unique member names",
     /// No key that the token selects is used with its `alg` (RFC 8725 section 3.1).
-    UnsupportedAlgorithm,
+    UnsupportedAlgorithm = 401 "unsupported_algorithm" "no configured key is used with the algorithm of the token",
     /// No key carries the token's `kid`, and none is without one.
-    UnknownKey,
+    UnknownKey = 401 "unknown_key" "no configured key has the \"kid\" of the token",
     /// No selected key verifies the signature.
-    BadSignature,
+    BadSignature = 401 "bad_signature" "no configured key verifies the signature",
     /// No key at hand verifies the token, and a key set that may hold its key was never fetched.
-    KeysUnavailable,
+    KeysUnavailable = 503 "keys_unavailable" "a key set that may hold the key of the token was never fetched",
     /// `exp` is missing (RFC 7519 section 4.1.4; required here).
-    ExpMissing,
+    ExpMissing = 401 "bad_claim" "claim \"exp\" is missing",
     /// `exp` is not a number, or too large for one.
-    ExpInvalid,
+    ExpInvalid = 401 "bad_claim" "claim \"exp\" is not a number in range",
     /// `now >= exp`.
-    Expired,
+    Expired = 401 "expired" "token has expired",
     /// `nbf` is not a number, or too large for one (RFC 7519 section 4.1.5).
-    NbfInvalid,
+    NbfInvalid = 401 "bad_claim" "claim \"nbf\" is not a number in range",
     /// `now < nbf`.
-    NotYetValid,
+    NotYetValid = 401 "not_yet_valid" "claim \"nbf\" is in the future",
     /// `iat` is not a number, or too large for one (RFC 7519 section 4.1.6).
-    IatInvalid,
+    IatInvalid = 401 "bad_claim" "claim \"iat\" is not a number in range",
     /// Issued for longer than the location accepts.
-    LifetimeExceeded,
+    LifetimeExceeded = 401 "lifetime_exceeded" "token was issued for longer than \"jwt_user_scope_max_lifetime\"",
     /// `iss` is missing, not a string, no accepted issuer (RFC 7519 section 4.1.1), or not the one of the key.
-    BadIssuer,
+    BadIssuer = 401 "bad_issuer" "claim \"iss\" is not an accepted issuer, or not the issuer of the key",
     /// `aud` is missing, neither a string nor an array of strings, or names no accepted audience (RFC 7519 section 4.1.3).
-    BadAudience,
+    BadAudience = 401 "bad_audience" "claim \"aud\" names no accepted audience",
     /// The `typ` header names another kind of token (RFC 8725 section 3.11).
-    BadType,
+    BadType = 401 "bad_type" "\"typ\" of the token is not an accepted one",
     /// `sub` is not a string (RFC 7519 section 4.1.2).
-    SubInvalid,
+    SubInvalid = 401 "bad_claim" "claim \"sub\" is not a string",
     /// `jti` is not a string (RFC 7519 section 4.1.7).
-    JtiInvalid,
+    JtiInvalid = 401 "bad_claim" "claim \"jti\" is not a string",
     /// The user claim is missing.
-    UserMissing,
+    UserMissing = 401 "bad_claim" "user claim is missing",
     /// The user claim is neither a non-empty string, nor an integer, nor a non-empty array of these.
-    UserInvalid,
+    UserInvalid = 401 "bad_claim" "user claim is neither a non-empty string nor an integer, nor an array of these",
     /// The token's user is not the one of the path.
-    UserMismatch,
+    UserMismatch = 403 "user_mismatch" "user of the token is not the user of the path",
     /// The value to compare with is empty: the location names no user.
-    EmptyScope,
+    EmptyScope = 403 "empty_scope" "the value to compare the user with is empty",
     /// A requirement of the location is not met, answered as forbidden.
-    RequirementFailed,
+    RequirementFailed = 403 "requirement_failed" "a value of \"jwt_user_scope_require\" is empty or 0",
     /// A requirement of the location is not met, answered as an unfit token.
-    RequirementFailedToken,
+    RequirementFailedToken = 401 "requirement_failed" "a value of \"jwt_user_scope_require\" is empty or 0",
     /// Some backend could read the path as a user's, and no comparison with that user covers it.
-    UncoveredPath,
+    UncoveredPath = 403 "uncovered_path"
+        "a backend could take the path for a user's, and no comparison with that user covers it",
     /// A backend could read the path differently from nginx.
-    AmbiguousPath,
+    AmbiguousPath = 400 "ambiguous_path" "a backend could read the path differently from nginx",
     /// The decision could not be made.
-    Internal,
+    Internal = 500 "internal_error" "internal error",
 }
 
 /// Every result word of a decision, the commonest first.
@@ -131,56 +171,6 @@ pub enum Detail {
 }
 
 impl Denied {
-    /// The result word, as `$jwt_user_scope_result` shows it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::MissingToken => "missing_token",
-            Self::TwoTokens
-            | Self::Segments
-            | Self::Encoding
-            | Self::Header
-            | Self::HeaderMember
-            | Self::Critical
-            | Self::Unencoded
-            | Self::Payload => "malformed_token",
-            Self::UnsupportedAlgorithm => "unsupported_algorithm",
-            Self::UnknownKey => "unknown_key",
-            Self::BadSignature => "bad_signature",
-            Self::KeysUnavailable => "keys_unavailable",
-            Self::Expired => "expired",
-            Self::NotYetValid => "not_yet_valid",
-            Self::LifetimeExceeded => "lifetime_exceeded",
-            Self::BadIssuer => "bad_issuer",
-            Self::BadAudience => "bad_audience",
-            Self::BadType => "bad_type",
-            Self::ExpMissing
-            | Self::ExpInvalid
-            | Self::NbfInvalid
-            | Self::IatInvalid
-            | Self::SubInvalid
-            | Self::JtiInvalid
-            | Self::UserMissing
-            | Self::UserInvalid => "bad_claim",
-            Self::UserMismatch => "user_mismatch",
-            Self::EmptyScope => "empty_scope",
-            Self::RequirementFailed | Self::RequirementFailedToken => "requirement_failed",
-            Self::UncoveredPath => "uncovered_path",
-            Self::AmbiguousPath => "ambiguous_path",
-            Self::Internal => "internal_error",
-        }
-    }
-
-    /// The HTTP status of the answer.
-    pub fn status(self) -> u16 {
-        match self {
-            Self::UserMismatch | Self::EmptyScope | Self::RequirementFailed | Self::UncoveredPath => 403,
-            Self::AmbiguousPath => 400,
-            Self::KeysUnavailable => 503,
-            Self::Internal => 500,
-            _ => 401,
-        }
-    }
-
     /// The challenge that goes with the answer.
     pub fn challenge(self) -> Challenge {
         match (self, self.status()) {
@@ -202,49 +192,6 @@ impl Denied {
             (_, 400) => Some(Detail::BadRequestPath),
             (_, 503) => Some(Detail::ServiceUnavailable),
             _ => None,
-        }
-    }
-
-    /// The cause in words, for the log. Constant text: nothing of the token is in it.
-    pub fn reason(self) -> &'static str {
-        match self {
-            Self::MissingToken => "no bearer token in the request",
-            Self::TwoTokens => "the configured token and the one in \"Authorization\" differ",
-            Self::Segments => "token is not three non-empty segments",
-            Self::Encoding => "a segment of the token is not strict base64url",
-            Self::Header => "token header is not a JSON object with unique member names",
-            Self::HeaderMember => "\"alg\" is missing, or \"alg\" or \"kid\" is not a string",
-            Self::Critical => "token header has \"crit\", and no extension is supported",
-            Self::Unencoded => "token header has \"b64\" false, and a payload has to be base64url",
-            Self::Payload => "token payload is not a JSON object with unique member names",
-            Self::UnsupportedAlgorithm => "no configured key is used with the algorithm of the token",
-            Self::UnknownKey => "no configured key has the \"kid\" of the token",
-            Self::BadSignature => "no configured key verifies the signature",
-            Self::KeysUnavailable => "a key set that may hold the key of the token was never fetched",
-            Self::ExpMissing => "claim \"exp\" is missing",
-            Self::ExpInvalid => "claim \"exp\" is not a number in range",
-            Self::Expired => "token has expired",
-            Self::NbfInvalid => "claim \"nbf\" is not a number in range",
-            Self::NotYetValid => "claim \"nbf\" is in the future",
-            Self::IatInvalid => "claim \"iat\" is not a number in range",
-            Self::LifetimeExceeded => "token was issued for longer than \"jwt_user_scope_max_lifetime\"",
-            Self::BadIssuer => "claim \"iss\" is not an accepted issuer, or not the issuer of the key",
-            Self::BadAudience => "claim \"aud\" names no accepted audience",
-            Self::BadType => "\"typ\" of the token is not an accepted one",
-            Self::SubInvalid => "claim \"sub\" is not a string",
-            Self::JtiInvalid => "claim \"jti\" is not a string",
-            Self::UserMissing => "user claim is missing",
-            Self::UserInvalid => "user claim is neither a non-empty string nor an integer, nor an array of these",
-            Self::UserMismatch => "user of the token is not the user of the path",
-            Self::EmptyScope => "the value to compare the user with is empty",
-            Self::RequirementFailed | Self::RequirementFailedToken => {
-                "a value of \"jwt_user_scope_require\" is empty or 0"
-            }
-            Self::UncoveredPath => {
-                "a backend could take the path for a user's, and no comparison with that user covers it"
-            }
-            Self::AmbiguousPath => "a backend could read the path differently from nginx",
-            Self::Internal => "internal error",
         }
     }
 }
