@@ -148,7 +148,7 @@ impl Cache {
         // A time far ahead is one of a clock that has been set back since.
         let next = now.saturating_add(SWEEP);
         if now >= self.sweep_at.get() || self.sweep_at.get() > next {
-            tokens.retain(|_, identity| !identity.token().times().is_over(now));
+            tokens.retain(|_, identity| !identity.token().registered().is_over(now));
             self.sweep_at.set(next);
         }
         let Sought { token, keys, claim, hash } = sought;

@@ -64,6 +64,12 @@ impl Object {
         members.next().is_none().then(|| Value::of(text.value(member)))
     }
 
+    /// Its members: the name of each, and the value as written, for [`Value::of`].
+    pub(crate) fn members(&self) -> impl Iterator<Item = (&[u8], &str)> {
+        let text = Text::again(&self.text);
+        self.members.iter().map(move |member| (text.name(member), text.value(member)))
+    }
+
     /// The value of a member, if there is one of this name.
     pub fn get(&self, name: &str) -> Option<Value<'_>> {
         Text::again(&self.text).find(&self.members, name).map(Value::of)
@@ -72,7 +78,7 @@ impl Object {
 
 impl<'a> Value<'a> {
     /// Reads a value that a strict parse has accepted.
-    fn of(raw: &'a str) -> Self {
+    pub(crate) fn of(raw: &'a str) -> Self {
         match raw.as_bytes() {
             [b'"', ..] => Self::String(unquote(raw).unwrap_or_default()),
             [b'{', ..] => Self::Object(raw),

@@ -34,10 +34,10 @@ mod policy;
 mod preflight;
 mod public_key;
 mod readers;
+mod registered;
 mod scope;
 mod secret;
 mod template;
-mod times;
 mod token;
 mod verify;
 
@@ -338,7 +338,7 @@ fn identify(
     trace.held(&token, false);
     fault!("claims" in token.claims().text().as_bytes());
     claims::check(&policy.rules, &token, now)?;
-    claims::check_strings(token.claims(), &policy.claim)?;
+    token.registered().check_strings(&policy.claim)?;
     let user = User::of(token.claims(), &policy.claim)?;
     Ok(Rc::new(Identity { token, user, place: Cell::new(place), shown: RefCell::default() }))
 }

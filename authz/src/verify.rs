@@ -7,7 +7,7 @@ use crate::header::Header;
 use crate::json::Object;
 use crate::key::Key;
 use crate::keys::KeysAtHand;
-use crate::times::Times;
+use crate::registered::Registered;
 use crate::token::Compact;
 
 /// Header and claims of a token whose signature held. Nothing else makes one.
@@ -15,7 +15,7 @@ use crate::token::Compact;
 pub struct Verified {
     header: Rc<Header>,
     claims: Object,
-    times: Times,
+    registered: Registered,
     key: Rc<Key>,
 }
 
@@ -34,8 +34,8 @@ impl Verified {
         self.header.has_usual_type
     }
 
-    pub(crate) fn times(&self) -> &Times {
-        &self.times
+    pub(crate) fn registered(&self) -> &Registered {
+        &self.registered
     }
 
     /// The key whose signature it is.
@@ -59,8 +59,8 @@ pub(crate) fn verify(keys: KeysAtHand, token: &[u8]) -> Result<Verified, Denied>
     let key = keys.verifying(&header, |key| key.verifies(token.signed, &signature))?.clone();
     known.keep(token.header, &header);
     let claims = Object::parse(payload).map_err(|_| Denied::Payload)?;
-    let times = Times::of(&claims);
-    Ok(Verified { header, claims, times, key })
+    let registered = Registered::of(&claims);
+    Ok(Verified { header, claims, registered, key })
 }
 
 /// Whether a token that no key verifies may be signed with one that is published, but not fetched yet.

@@ -101,15 +101,24 @@ impl<'t> Text<'t> {
     }
 
     /// A value of at most so many levels (section 3).
+    #[inline]
     fn pass_value(self, rest: &[u8], levels: usize) -> Option<&[u8]> {
         match rest.first()? {
             b'"' => self.pass_string(rest, |_| ()),
-            b'{' => self.members(rest, levels, &mut Vec::new()),
-            b'[' => self.elements(rest, levels, |_| ()),
+            b'{' | b'[' => self.pass_nested(rest, levels),
             b't' => rest.strip_prefix(b"true"),
             b'f' => rest.strip_prefix(b"false"),
             b'n' => rest.strip_prefix(b"null"),
             _ => number(rest),
+        }
+    }
+
+    /// An object or an array. By itself, so that the values that most claims have are read in one go.
+    #[inline(never)]
+    fn pass_nested(self, rest: &[u8], levels: usize) -> Option<&[u8]> {
+        match rest {
+            [b'{', ..] => self.members(rest, levels, &mut Vec::new()),
+            _ => self.elements(rest, levels, |_| ()),
         }
     }
 
@@ -142,6 +151,7 @@ impl<'t> Text<'t> {
     }
 
     /// A string (section 7). Whatever is in it stands for text, which is told where it is not as written.
+    #[inline(always)]
     fn pass_string(self, rest: &[u8], tell: impl FnOnce(String)) -> Option<&[u8]> {
         let end = plain(byte(rest, b'"')?);
         match end {
@@ -166,19 +176,29 @@ impl<'t> Text<'t> {
         unescape(&self.0[self.between(string, rest).indexes()]).map(|text| (text, rest))
     }
 
-    /// Few members are compared directly, many (a hostile header) are sorted.
+    /// Few members are compared directly, many (a hostile header) are sorted. Names with different marks differ.
     fn repeats_a_name(self, members: &[Member]) -> bool {
         const FEW: usize = 16;
-        if members.get(FEW).is_none() {
-            return members.iter().enumerate().any(|(at, member)| {
-                let name = self.name(member);
-                members[..at].iter().any(|other| is_same(self.name(other), name))
-            });
+        if members.get(FEW).is_some() {
+            let mut names: Vec<_> = members.iter().map(|member| self.name(member)).collect();
+            names.sort_unstable();
+            return names.windows(2).any(|pair| pair[0] == pair[1]);
         }
-        let mut names: Vec<_> = members.iter().map(|member| self.name(member)).collect();
-        names.sort_unstable();
-        names.windows(2).any(|pair| pair[0] == pair[1])
+        let mut marks = 0u64;
+        members.iter().enumerate().any(|(at, member)| {
+            let name = self.name(member);
+            let mark = mark(name);
+            let is_new = marks & mark == 0;
+            marks |= mark;
+            !is_new && members[..at].iter().any(|other| is_same(self.name(other), name))
+        })
     }
+}
+
+/// One of 64 bits, of what is seen of a name at once. Most claims have one of their own.
+fn mark(name: &[u8]) -> u64 {
+    let [first, last] = [name.first(), name.last()].map(|byte| byte.map_or(0, |byte| u32::from(*byte)));
+    1u64.rotate_left(first + 13 * last + name.len() as u32)
 }
 
 /// Whether two names are the same. Claims' names are short, and many of one length: most differ in their first byte, which
@@ -234,6 +254,7 @@ fn list<'r>(
 }
 
 /// Characters of a string that stand for themselves: up to a quote, a backslash, or a control character, which does not.
+#[inline(always)]
 fn plain(rest: &[u8]) -> &[u8] {
     let (chunks, tail) = rest.as_chunks();
     for (passed, chunk) in chunks.iter().enumerate() {

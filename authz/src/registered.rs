@@ -1,30 +1,40 @@
-//! When a token is in force.
+//! The registered claims that every token is asked for: when it is in force, and what its strings are.
 
-use crate::json::Object;
-use crate::{Denied, Rules};
+use crate::json::{Object, Value};
+use crate::{ClaimName, Denied, Rules};
 
-/// The times of a token (RFC 7519 sections 4.1.4 to 4.1.6), read once for all requests that carry it. What is wrong with
-/// one of them is told when its turn comes.
+/// Claims of RFC 7519 sections 4.1.2 and 4.1.4 to 4.1.7, found in one pass, once for all requests that carry the token.
+/// What is wrong with one of them is told when its turn comes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Times {
+pub(crate) struct Registered {
     exp: Result<f64, Denied>,
     nbf: Result<Option<f64>, Denied>,
     iat: Result<Option<f64>, Denied>,
+    sub: Result<(), Denied>,
+    jti: Result<(), Denied>,
 }
 
-impl Times {
+impl Registered {
     pub fn of(claims: &Object) -> Self {
-        // Exact to 2^53 seconds; NumericDate may have a fraction, so that times are floats.
-        let number = |name, invalid| claims.get(name).map(|value| value.as_f64().ok_or(invalid)).transpose();
-        Self {
-            exp: number("exp", Denied::ExpInvalid).and_then(|exp| exp.ok_or(Denied::ExpMissing)),
-            nbf: number("nbf", Denied::NbfInvalid),
-            iat: number("iat", Denied::IatInvalid),
+        let mut found = Self { exp: Err(Denied::ExpMissing), nbf: Ok(None), iat: Ok(None), sub: Ok(()), jti: Ok(()) };
+        for (name, value) in claims.members() {
+            // Exact to 2^53 seconds; NumericDate may have a fraction, so that times are floats.
+            let number = |invalid| Value::of(value).as_f64().ok_or(invalid);
+            let string = |invalid| if value.starts_with('"') { Ok(()) } else { Err(invalid) };
+            match name {
+                b"exp" => found.exp = number(Denied::ExpInvalid),
+                b"nbf" => found.nbf = number(Denied::NbfInvalid).map(Some),
+                b"iat" => found.iat = number(Denied::IatInvalid).map(Some),
+                b"sub" => found.sub = string(Denied::SubInvalid),
+                b"jti" => found.jti = string(Denied::JtiInvalid),
+                _ => {}
+            }
         }
+        found
     }
 
     /// `exp` is required, `nbf` honoured, and the time between bounded. `now` is in seconds since the epoch.
-    pub fn check(&self, rules: &Rules, now: u64) -> Result<(), Denied> {
+    pub fn check_times(&self, rules: &Rules, now: u64) -> Result<(), Denied> {
         let (now, leeway) = (now as f64, rules.leeway as f64);
         let exp = self.exp?;
         if now >= exp + leeway {
@@ -45,6 +55,15 @@ impl Times {
     pub fn is_over(&self, now: u64) -> bool {
         self.exp.is_ok_and(|exp| now as f64 >= exp)
     }
+
+    /// `sub` and `jti`, where a token has them, are strings. The claim that names the user has rules of its own.
+    pub fn check_strings(&self, user: &ClaimName) -> Result<(), Denied> {
+        match user.first() {
+            "sub" => self.jti,
+            "jti" => self.sub,
+            _ => self.sub.and(self.jti),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -53,12 +72,12 @@ mod tests {
 
     const NOW: u64 = 1_000;
 
-    fn times(claims: &str) -> Times {
-        Times::of(&Object::parse(claims.into()).unwrap())
+    fn registered(claims: &str) -> Registered {
+        Registered::of(&Object::parse(claims.into()).unwrap())
     }
 
     fn time(rules: &Rules, claims: &str) -> Result<(), Denied> {
-        times(claims).check(rules, NOW)
+        registered(claims).check_times(rules, NOW)
     }
 
     #[test]
@@ -139,7 +158,28 @@ mod tests {
     #[test]
     fn ends_with_exp() {
         for (claims, over) in [(r#"{"exp":1000}"#, true), (r#"{"exp":1000.5}"#, false), (r#"{"exp":"1"}"#, false)] {
-            assert_eq!(times(claims).is_over(NOW), over, "{claims}");
+            assert_eq!(registered(claims).is_over(NOW), over, "{claims}");
+        }
+    }
+
+    #[test]
+    fn judges_strings() {
+        let rows = [
+            (r#"{}"#, "uid", Ok(())),
+            (r#"{"sub":"A","jti":""}"#, "uid", Ok(())),
+            (r#"{"sub":1}"#, "uid", Err(Denied::SubInvalid)),
+            (r#"{"sub":null}"#, "/uid", Err(Denied::SubInvalid)),
+            (r#"{"sub":["A"],"jti":1}"#, "subject", Err(Denied::SubInvalid)),
+            (r#"{"sub":"A","jti":{}}"#, "sub", Err(Denied::JtiInvalid)),
+            (r#"{"jti":true}"#, "uid", Err(Denied::JtiInvalid)),
+            (r#"{"sub":1}"#, "sub", Ok(())),
+            (r#"{"sub":["A"]}"#, "/sub", Ok(())),
+            (r#"{"sub":{"id":"A"}}"#, "/sub/id", Ok(())),
+            (r#"{"jti":1}"#, "jti", Ok(())),
+        ];
+        for (text, user, judged) in rows {
+            let user = ClaimName::parse(user.as_bytes()).unwrap();
+            assert_eq!(registered(text).check_strings(&user), judged, "{text}, {user:?}");
         }
     }
 }
