@@ -37,16 +37,29 @@ pub(crate) fn without_query(target: &[u8]) -> &[u8] {
 }
 
 /// The fast way out: nothing in it that any two readers could disagree on. Every dot segment ends in a dot, and so does
-/// every name that Windows shortens. No early exit, so that the compiler takes many bytes at a time.
+/// every name that Windows shortens.
 pub(crate) fn is_plain(path: &[u8]) -> bool {
+    const BLOCK: usize = 32;
     let [b'/', rest @ ..] = path else { return false };
-    let mut has_odd = false;
-    for (&previous, &b) in path.iter().zip(rest) {
-        has_odd |= matches!(previous, b'/' | b'.') & (b == b'/');
-        has_odd |= !b.is_ascii_graphic();
-        has_odd |= is_ambiguous(b);
-    }
+    let before = &path[..rest.len()];
+    let has_odd = match (before.last_chunk::<BLOCK>(), rest.last_chunk::<BLOCK>()) {
+        // The last block goes over what the one before it has seen, so that no byte is left to be looked at by itself.
+        (Some(before_last), Some(last)) => {
+            let blocks = before.as_chunks::<BLOCK>().0.iter().zip(rest.as_chunks::<BLOCK>().0);
+            blocks.fold(have_odd(before_last, last), |has_odd, (before, block)| has_odd | have_odd(before, block))
+        }
+        _ => have_odd(before, rest),
+    };
     !has_odd && rest.last() != Some(&b'.')
+}
+
+/// Whether one of the bytes is odd, each told with the one before it. No early exit, so that the compiler takes many at
+/// a time.
+#[inline(always)]
+fn have_odd(before: &[u8], bytes: &[u8]) -> bool {
+    before.iter().zip(bytes).fold(false, |has_odd, (&previous, &b)| {
+        has_odd | (matches!(previous, b'/' | b'.') & (b == b'/')) | !b.is_ascii_graphic() | is_ambiguous(b)
+    })
 }
 
 /// Bytes, written or encoded, that some readers take for syntax.
@@ -196,6 +209,25 @@ mod tests {
         }
         for end in [&b"."[..], b"/.", b"/..", b"//", b";."] {
             assert!(!is_plain(&[b"/a", end].concat()), "{}", end.escape_ascii());
+        }
+    }
+
+    /// Around the lengths at which another number of blocks is looked at.
+    #[test]
+    fn finds_what_is_odd_in_every_place() {
+        for length in [2, 31, 32, 33, 34, 63, 64, 65, 66, 97] {
+            let plain = [&b"/"[..], &b"a".repeat(length - 1)].concat();
+            assert!(is_plain(&plain), "{length}");
+            for place in 1..length {
+                let with = |bytes: &[u8]| {
+                    let mut path = plain.clone();
+                    path.splice(place..(place + bytes.len()).min(length), bytes.iter().copied());
+                    path
+                };
+                for odd in [&b";"[..], b"%", b" ", b"\xff", b"//", b"./"] {
+                    assert!(!is_plain(&with(odd)), "{length}, {place}, {}", odd.escape_ascii());
+                }
+            }
         }
     }
 
