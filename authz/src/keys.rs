@@ -130,9 +130,11 @@ impl<'k> KeysAtHand<'k> {
     /// There is none. While a set that may hold it has never been fetched, nothing is said against the token.
     pub fn verifying(self, header: &Header, verifies: impl Fn(&Key) -> bool) -> Result<&'k Rc<Key>, Denied> {
         let Some(algorithm) = header.algorithm else { return Err(Denied::UnsupportedAlgorithm) };
-        self.selected(algorithm, header.kid.as_deref())
-            .and_then(|mut keys| keys.find(|key| verifies(key)).ok_or(Denied::BadSignature))
-            .map_err(|denied| if self.lacks_a_set(algorithm) { Denied::KeysUnavailable } else { denied })
+        let failed = match self.tried(algorithm, header.kid.as_deref(), verifies) {
+            Ok(key) => return Ok(key),
+            Err(denied) => denied,
+        };
+        Err(if self.lacks_a_set(algorithm) { Denied::KeysUnavailable } else { failed })
     }
 
     /// Whether the key of a refused token may have been published after the sets were fetched: a set could hold it, and
@@ -145,20 +147,37 @@ impl<'k> KeysAtHand<'k> {
         header.algorithm.is_some_and(|algorithm| self.keys.could_fetch(algorithm)) && !knows_it
     }
 
-    /// Keys of the algorithm that the token's `kid` selects: those that carry it, then those without one; all, when the
-    /// token has none.
-    fn selected(self, algorithm: Algorithm, kid: Option<&str>) -> Result<impl Iterator<Item = &'k Rc<Key>>, Denied> {
-        let fitting = self.all().filter(move |key| key.algorithm == algorithm);
-        if fitting.clone().next().is_none() {
-            return Err(Denied::UnsupportedAlgorithm);
+    /// Tries the keys of the algorithm that the token's `kid` selects: those that carry it, then those without one; all,
+    /// when the token has none.
+    fn tried(
+        self,
+        algorithm: Algorithm,
+        kid: Option<&str>,
+        verifies: impl Fn(&Key) -> bool,
+    ) -> Result<&'k Rc<Key>, Denied> {
+        let (mut is_used, mut is_known, mut tried) = (false, false, 0);
+        for carries_it in [true, false] {
+            for key in self.all() {
+                let is_selected = match (kid, key.kid.as_deref()) {
+                    (None, _) => carries_it,
+                    (Some(kid), Some(own)) => carries_it && own == kid,
+                    (Some(_), None) => !carries_it,
+                };
+                is_used |= key.algorithm == algorithm;
+                is_known |= is_selected;
+                if is_selected && key.algorithm == algorithm && tried < MAX_TRIED {
+                    tried += 1;
+                    if verifies(key) {
+                        return Ok(key);
+                    }
+                }
+            }
         }
-        let carries_it = move |key: &&Rc<Key>| kid.is_none() || key.kid.as_deref() == kid;
-        let has_none = move |key: &&Rc<Key>| kid.is_some() && key.kid.is_none();
-        if !self.all().any(|key| carries_it(&key) || has_none(&key)) {
-            return Err(Denied::UnknownKey);
-        }
-        let mut keys = fitting.clone().filter(carries_it).chain(fitting.filter(has_none)).take(MAX_TRIED).peekable();
-        if keys.peek().is_some() { Ok(keys) } else { Err(Denied::UnsupportedAlgorithm) }
+        Err(match tried {
+            0 if is_used && !is_known => Denied::UnknownKey,
+            0 => Denied::UnsupportedAlgorithm,
+            _ => Denied::BadSignature,
+        })
     }
 
     /// Whether this very key is at hand.
