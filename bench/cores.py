@@ -3,6 +3,8 @@
 A server and its client are kept on one core, and neither takes it from the other before it waits. So the server finds the
 caches as it left them a moment ago, and not as another core's client has changed them; it is switched to and away as
 often whatever it does; and what else the machine does may go on elsewhere. That makes figures that repeat.
+
+At a pace, a client has the other core to itself: it waits awake for its next request to be due, and the server sleeps.
 """
 
 import os
@@ -11,6 +13,8 @@ from contextlib import contextmanager
 
 ALL = frozenset(os.sched_getaffinity(0))
 ONE = max(ALL)
+# `None` where there is no other.
+OTHER = min(ALL - {ONE}, default=None)
 OURSELVES = 0
 
 

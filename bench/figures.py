@@ -79,24 +79,22 @@ class Result:
     def added(self, group: str, side: str) -> Figure:
         return Figure.of([own - base for own, base in self.pairs(group, side)])
 
-    def beside(self, group: str, side: str, aside: str | None = None) -> list[tuple[float, float]]:
-        """Of each round: what a side adds, and its base. The arithmetic of the algorithm `aside` is not counted, as it is
-        in a loop: HS256 takes less than a server's figures scatter."""
-        pairs = self.pairs(group, side)
-        spared = [sample["ns"] for sample in self.facts["arithmetic"][aside]] if aside else [0.0] * len(pairs)
-        return [(own - arithmetic - base, base) for (own, base), arithmetic in zip(pairs, spared)]
+    def beside(self, group: str, side: str, aside: Figure | None = None) -> list[tuple[float, float]]:
+        """Of each round: what a side adds, and its base. What is `aside`, the arithmetic of a signature, is not counted."""
+        spared = aside.value if aside else 0.0
+        return [(own - spared - base, base) for own, base in self.pairs(group, side)]
 
-    def share(self, group: str, side: str, aside: str | None = None) -> Figure:
+    def share(self, group: str, side: str, aside: Figure | None = None) -> Figure:
         """What a side adds, as a share of the base."""
         return Figure.of([more / base for more, base in self.beside(group, side, aside)])
 
-    def arithmetic_samples(self, algorithm: str) -> list[float]:
+    def arithmetic_samples(self, algorithm: str, load: str = "") -> list[float]:
         """The bare signature check, where nginx makes it."""
-        checked, plain = (self.samples(f"{algorithm} new", f"{what} {algorithm}") for what in ("check", "plain"))
+        checked, plain = (self.samples(f"{algorithm} new{load}", f"{what} {algorithm}") for what in ("check", "plain"))
         return [with_it - without for with_it, without in zip(checked, plain)]
 
-    def arithmetic(self, algorithm: str) -> Figure:
-        return Figure.of(self.arithmetic_samples(algorithm))
+    def arithmetic(self, algorithm: str, load: str = "") -> Figure:
+        return Figure.of(self.arithmetic_samples(algorithm, load))
 
     def arithmetic_in_loop(self, algorithm: str) -> Figure:
         return Figure.of([sample["ns"] for sample in self.facts["arithmetic"][algorithm]])

@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 
+import cores
 from servers import HERE, MODULE, ROOT, TARGET, Failure, Nginx, Room, Server
 
 LOCATION = r"location ~ ^/api/users/(?<user_id>[^/]+)(?:/|$)"
 ASYMMETRIC = ("RS256", "ES256", "ES512", "EdDSA")
 KID = "kT4mZ8qLr2VxWc6NpB0yHd9sJf3GaE7u"
 PATH = "/api/users/{user}/file"
+# Requests in a second from a client on a core of its own: about a third of what a worker carries with its client on one.
+PACE = 40_000
 # An nginx with a module that does nothing but check the signature, where it has checked the same (arithmetic/).
 ARITHMETIC = ROOT / "target/release/libarithmetic.so"
 NJS = TARGET / "njs/usr/lib/nginx/modules/ngx_http_js_module.so"
@@ -15,6 +18,7 @@ NJS = TARGET / "njs/usr/lib/nginx/modules/ngx_http_js_module.so"
 KEPT_ALIVE = 'proxy_set_header Connection "";'
 # What a check answers to each kind of token.
 STATUS = {"repeated": 200, "new": 200, "none": 401, "expired": 401, "bad-signature": 401, "other-user": 403}
+REFUSED = ("none", "expired", "other-user", "bad-signature")
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,8 @@ class Group:
     share: float = 1
     # Requests in a second; 0 for as many as can be had.
     rate: int = 0
+    # The client has a core of its own, and the sides take turns as they do without a rate.
+    apart: bool = False
 
 
 def located(body: str) -> str:
@@ -175,18 +181,34 @@ def groups(stack: Stack) -> list[Group]:
             sides = ("bare", f"ours {algorithm}, cache off")
             share = {"HS256": 1, "ES512": 0.05}.get(algorithm, 0.2)
             every.append(Group(f"{algorithm} repeated, cache off", algorithm, "repeated", sides, share))
-    for kind in ("none", "expired", "other-user", "bad-signature"):
+    for kind in REFUSED:
         every.append(Group(f"HS256 {kind}", "HS256", kind, ("denied", "ours HS256", *njs)))
     for algorithm in ASYMMETRIC:
         more = ("ours EdDSA, limit_req",) if algorithm == "EdDSA" else ()
         share = 0.05 if algorithm == "ES512" else 0.2
         sides = ("denied", f"ours {algorithm}", *more)
         every.append(Group(f"{algorithm} bad-signature", algorithm, "bad-signature", sides, share))
+    every += paced_groups()
     every.append(Group("HS256 new, paced", "HS256", "new", ("bare", "ours HS256", *njs), 0.1, rate=5000))
     every.append(Group("EdDSA new, paced", "EdDSA", "new", ("bare", "ours EdDSA"), 0.1, rate=5000))
     if stack.fastapi:
         every += fastapi_groups()
     return every
+
+
+def paced_groups() -> list[Group]:
+    """What the aims are about, for a worker that is not at its limit. Which signatures take longer than a pace allows is
+    left out: what a new token of these adds is no share of anything."""
+    if cores.OTHER is None:
+        return []
+
+    def group(algorithm: str, kind: str, sides: tuple[str, ...], share: float) -> Group:
+        return Group(f"{algorithm} {kind}, at a pace", algorithm, kind, sides, share, PACE, apart=True)
+
+    found = [group("HS256", "new", ("bare", "ours HS256", *arithmetic("HS256")), 0.6)]
+    found += [group(each, "repeated", ("bare", f"ours {each}"), 0.3) for each in ("HS256", *ASYMMETRIC)]
+    found += [group("HS256", kind, ("denied", "ours HS256"), 0.6) for kind in REFUSED]
+    return found
 
 
 def fastapi_groups() -> list[Group]:

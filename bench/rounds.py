@@ -27,7 +27,8 @@ def load(room: Room, **options) -> dict:
 def run_group(room: Room, stack: Stack, group: Group, number: int, options) -> dict:
     requests = max(SMALLEST_BATCH, int(options.requests * group.share))
     # Latency at a steady pace wants no interruption.
-    batches = 1 if group.rate else min(MOST_BATCHES, requests // SMALLEST_BATCH)
+    is_latency = group.rate and not group.apart
+    batches = 1 if is_latency else min(MOST_BATCHES, requests // SMALLEST_BATCH)
     # Each round starts with another side.
     turn = number % len(group.sides)
     order = group.sides[turn:] + group.sides[:turn]
@@ -37,7 +38,7 @@ def run_group(room: Room, stack: Stack, group: Group, number: int, options) -> d
     }
     servers = [process for side in order for process in (*stack.sides[side].front, *stack.sides[side].behind)]
     # A client that keeps a pace waits awake, and must not keep the server from answering.
-    with cores.released(servers) if group.rate else nullcontext():
+    with cores.released(servers) if is_latency else nullcontext():
         result = load(
             room,
             algorithm=group.algorithm,
@@ -46,6 +47,7 @@ def run_group(room: Room, stack: Stack, group: Group, number: int, options) -> d
             batch=-(-requests // batches),
             connections=options.connections,
             rate=group.rate,
+            pinned_to=cores.OTHER if group.apart else None,
             **sides,
         )
     return {side: summary(sample) for side, sample in zip(order, result["sides"])}
