@@ -5,7 +5,10 @@ use std::fmt;
 use std::hash::{BuildHasher as _, BuildHasherDefault, Hash, Hasher, RandomState};
 use std::num::NonZeroUsize;
 use std::rc::Rc;
+use std::sync::LazyLock;
 
+use foldhash::SharedSeed;
+use foldhash::quality::SeedableRandomState;
 use quick_cache::unsync::DefaultLifecycle;
 use quick_cache::{Equivalent, UnitWeighter, unsync};
 
@@ -21,7 +24,7 @@ const SWEEP: u64 = 60;
 pub struct Cache {
     // Scans do not empty it: what is seen once does not push out what is seen often.
     tokens: RefCell<unsync::Cache<Remembered, Rc<Identity>, UnitWeighter, BuildHasherDefault<Hashed>>>,
-    seed: RandomState,
+    seed: SeedableRandomState,
     sweep_at: Cell<u64>,
 }
 
@@ -93,6 +96,15 @@ impl Hash for Remembered {
     }
 }
 
+/// A seed of its own for each cache, from the randomness that the standard library takes from the system.
+fn seed() -> SeedableRandomState {
+    fn random() -> u64 {
+        RandomState::new().hash_one(())
+    }
+    static SHARED: LazyLock<SharedSeed> = LazyLock::new(|| SharedSeed::from_u64(random()));
+    SeedableRandomState::with_seed(random(), &SHARED)
+}
+
 /// What is a hash already.
 #[derive(Default)]
 struct Hashed(u64);
@@ -122,11 +134,11 @@ impl Cache {
         if Vec::<[Remembered; 4]>::new().try_reserve_exact(max).is_ok() {
             tokens.reserve(max);
         }
-        Self { tokens: RefCell::new(tokens), seed: RandomState::new(), sweep_at: Cell::new(0) }
+        Self { tokens: RefCell::new(tokens), seed: seed(), sweep_at: Cell::new(0) }
     }
 
     /// Where a token is to be found. Hashed is its end, which is of its signature: among verified tokens nobody chooses it,
-    /// so that the seeded hash need not read all of it.
+    /// so that the hash need neither read all of it nor withstand whoever knows its seed.
     pub(crate) fn place(&self, token: &[u8]) -> Place {
         const END: usize = 16;
         Place(self.seed.hash_one(&token[token.len().saturating_sub(END)..]))
