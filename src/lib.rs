@@ -229,6 +229,9 @@ unsafe extern "C" fn access_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
 unsafe extern "C" fn log_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx calls with a request in its log phase.
     let r = unsafe { Request::from_ptr(r) };
+    if r.own_variables().is_empty() && LocConf::counted(r).is_none() {
+        return OK;
+    }
     catch((), || {
         variables::forget(r);
         status::count_request(r);
@@ -244,6 +247,9 @@ unsafe extern "C" fn status_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
 unsafe extern "C" fn header_filter(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx calls with a request whose header is to be sent.
     let r = unsafe { Request::from_ptr(r) };
+    if !response::is_filtered(r) {
+        return response::next_header_filter(r);
+    }
     match catch(Err(()), || Ok(response::filter_header(r))) {
         Ok(Passage::Next) => response::next_header_filter(r),
         Ok(Passage::Kept) => OK,
@@ -254,6 +260,9 @@ unsafe extern "C" fn header_filter(r: *mut ngx_http_request_t) -> ngx_int_t {
 unsafe extern "C" fn body_filter(r: *mut ngx_http_request_t, chain: *mut ngx_chain_t) -> ngx_int_t {
     // SAFETY: nginx calls with a request whose body is to be sent.
     let r = unsafe { Request::from_ptr(r) };
+    if !response::is_filtered(r) {
+        return response::next_body_filter(r, chain);
+    }
     match catch(Err(()), || response::filter_body(r, chain)) {
         Ok(Some(chain)) => response::next_body_filter(r, chain),
         Ok(None) => OK,

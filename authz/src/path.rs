@@ -22,6 +22,10 @@ impl Path<'_> {
     /// `/`, and be UTF-8. A raw path must moreover rebuild `uri` exactly when each of its segments is decoded on its
     /// own.
     pub fn is_unambiguous(&self) -> bool {
+        // Most have no query, and are sent as they are read.
+        if !self.rewritten && self.raw == self.uri && is_plain(self.uri) {
+            return true;
+        }
         let raw = without_query(self.raw);
         if !self.rewritten {
             return if is_plain(raw) { raw == self.uri } else { rebuilds(raw, self.uri) };
@@ -58,13 +62,17 @@ pub(crate) fn is_plain(path: &[u8]) -> bool {
 #[inline(always)]
 fn have_odd(before: &[u8], bytes: &[u8]) -> bool {
     before.iter().zip(bytes).fold(false, |has_odd, (&previous, &b)| {
-        has_odd | (matches!(previous, b'/' | b'.') & (b == b'/')) | !b.is_ascii_graphic() | is_ambiguous(b)
+        has_odd | (matches!(previous, b'/' | b'.') & (b == b'/')) | !b.is_ascii_graphic() | is_syntax(b)
     })
 }
 
 /// Bytes, written or encoded, that some readers take for syntax.
 pub(crate) fn is_ambiguous(b: u8) -> bool {
-    b.is_ascii_control() || matches!(b, b';' | b'\\' | b'#' | b'?' | b'%')
+    b.is_ascii_control() || is_syntax(b)
+}
+
+fn is_syntax(b: u8) -> bool {
+    matches!(b, b';' | b'\\' | b'#' | b'?' | b'%')
 }
 
 /// Whether the raw path is in order and its segments decode to `uri`.
