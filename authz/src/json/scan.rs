@@ -101,7 +101,7 @@ impl<'t> Text<'t> {
     }
 
     /// A value of at most so many levels (section 3).
-    #[inline]
+    #[inline(always)]
     fn pass_value(self, rest: &[u8], levels: usize) -> Option<&[u8]> {
         match rest.first()? {
             b'"' => self.pass_string(rest, |_| ()),
