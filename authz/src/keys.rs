@@ -9,6 +9,7 @@ use crate::jwk::{self, KeySetError};
 use crate::key::{Key, KeyLabel, KeyView, MAX_TRIED};
 use crate::key_file::{self, KeyFileError};
 use crate::secret::{self, SecretError, SecretForm};
+use crate::token::SignatureRoom;
 
 /// The keys that the configuration gives, and whether it has more of them fetched.
 #[derive(Debug, Default)]
@@ -19,6 +20,7 @@ pub struct Keys {
     allowed: Option<Algorithms>,
     key_sets: usize,
     known_headers: KnownHeaders,
+    signature_room: SignatureRoom,
 }
 
 /// The public keys of a set that was fetched. Built when it arrives, and never changed.
@@ -70,6 +72,11 @@ impl Keys {
     /// Headers of tokens that these keys have verified.
     pub(crate) fn known_headers(&self) -> &KnownHeaders {
         &self.known_headers
+    }
+
+    /// Where signatures are decoded.
+    pub(crate) fn signature_room(&self) -> &SignatureRoom {
+        &self.signature_room
     }
 
     fn add(&mut self, keys: Vec<Rc<Key>>) -> Result<(), TooMany> {

@@ -1,5 +1,8 @@
 //! From an `Authorization` value to the three segments of a compact JWS (RFC 7515 section 7.1).
 
+use std::cell::Cell;
+use std::fmt;
+
 use base64_simd::URL_SAFE_NO_PAD;
 use memchr::memchr;
 
@@ -51,8 +54,37 @@ impl<'t> Compact<'t> {
         decode(self.payload)
     }
 
-    pub fn signature(self) -> Result<Vec<u8>, Denied> {
-        decode(self.signature)
+    /// Looks at the signature, decoded into a room that is used again and again.
+    pub fn with_signature<T>(self, room: &SignatureRoom, look: impl FnOnce(&Vec<u8>) -> T) -> Result<T, Denied> {
+        let mut bytes = room.0.take();
+        bytes.clear();
+        let looked_at = decode_into(self.signature, &mut bytes).map(|()| look(&bytes));
+        // What was too long for it has got memory of its own, which nothing bounds.
+        if bytes.capacity() <= SignatureRoom::BYTES {
+            room.0.set(bytes);
+        }
+        looked_at
+    }
+}
+
+/// Room for a signature, so that not every token has to find some. Jsonwebtoken wants a [`Vec`].
+pub(crate) struct SignatureRoom(Cell<Vec<u8>>);
+
+impl SignatureRoom {
+    /// What an RSA key of 4096 bits makes.
+    const BYTES: usize = 512;
+}
+
+/// Nothing of a token.
+impl fmt::Debug for SignatureRoom {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.debug_struct("SignatureRoom").finish_non_exhaustive()
+    }
+}
+
+impl Default for SignatureRoom {
+    fn default() -> Self {
+        Self(Cell::new(Vec::with_capacity(Self::BYTES)))
     }
 }
 
@@ -64,8 +96,11 @@ fn split_at_dot(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 /// Strict base64url (RFC 4648 section 5): no padding, no white space, no non-zero trailing bits.
 pub(crate) fn decode(segment: &[u8]) -> Result<Vec<u8>, Denied> {
     let mut bytes = Vec::new();
-    URL_SAFE_NO_PAD.decode_append(segment, &mut bytes).map_err(|_| Denied::Encoding)?;
-    Ok(bytes)
+    decode_into(segment, &mut bytes).map(|()| bytes)
+}
+
+fn decode_into(segment: &[u8], bytes: &mut Vec<u8>) -> Result<(), Denied> {
+    URL_SAFE_NO_PAD.decode_append(segment, bytes).map_err(|_| Denied::Encoding)
 }
 
 #[cfg(test)]
@@ -101,7 +136,10 @@ mod tests {
 
     fn read(token: &[u8]) -> Result<(&[u8], [Vec<u8>; 3]), Denied> {
         let token = Compact::split(token)?;
-        Ok((token.signed, [decode(token.header)?, token.payload()?, token.signature()?]))
+        Ok((
+            token.signed,
+            [decode(token.header)?, token.payload()?, token.with_signature(&SignatureRoom::default(), Vec::clone)?],
+        ))
     }
 
     #[test]

@@ -55,8 +55,9 @@ pub(crate) fn verify(keys: KeysAtHand, token: &[u8]) -> Result<Verified, Denied>
         Some(header) => header,
         None => Rc::new(Header::read(token.header)?),
     };
-    let (payload, signature) = (token.payload()?, token.signature()?);
-    let key = keys.verifying(&header, |key| key.verifies(token.signed, &signature))?.clone();
+    let payload = token.payload()?;
+    let verifying = |signature: &_| keys.verifying(&header, |key| key.verifies(token.signed, signature));
+    let key = token.with_signature(keys.keys.signature_room(), verifying)??.clone();
     known.keep(token.header, &header);
     let claims = Object::parse(payload).map_err(|_| Denied::Payload)?;
     let registered = Registered::of(&claims);
