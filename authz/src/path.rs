@@ -23,7 +23,7 @@ impl Path<'_> {
     /// own.
     pub fn is_unambiguous(&self) -> bool {
         // Most have no query, and are sent as they are read.
-        if !self.rewritten && self.raw == self.uri && is_plain(self.uri) {
+        if self.raw == self.uri && is_plain(self.uri) {
             return true;
         }
         let raw = without_query(self.raw);
@@ -43,27 +43,33 @@ pub(crate) fn without_query(target: &[u8]) -> &[u8] {
 /// The fast way out: nothing in it that any two readers could disagree on. Every dot segment ends in a dot, and so does
 /// every name that Windows shortens.
 pub(crate) fn is_plain(path: &[u8]) -> bool {
-    const BLOCK: usize = 32;
-    let [b'/', rest @ ..] = path else { return false };
-    let before = &path[..rest.len()];
-    let has_odd = match (before.last_chunk::<BLOCK>(), rest.last_chunk::<BLOCK>()) {
-        // The last block goes over what the one before it has seen, so that no byte is left to be looked at by itself.
-        (Some(before_last), Some(last)) => {
-            let blocks = before.as_chunks::<BLOCK>().0.iter().zip(rest.as_chunks::<BLOCK>().0);
-            blocks.fold(have_odd(before_last, last), |has_odd, (before, block)| has_odd | have_odd(before, block))
-        }
-        _ => have_odd(before, rest),
-    };
-    !has_odd && rest.last() != Some(&b'.')
+    match path {
+        [b'/', rest @ ..] => !has_odd(&path[..rest.len()], rest) && rest.last() != Some(&b'.'),
+        _ => false,
+    }
 }
 
-/// Whether one of the bytes is odd, each told with the one before it. No early exit, so that the compiler takes many at
-/// a time.
+/// Whether one of the bytes is odd, each told with the one before it. Blocks are looked at whole, and the last one goes
+/// over what the one before it has seen, so that no byte is left to be looked at by itself.
+fn has_odd(before: &[u8], bytes: &[u8]) -> bool {
+    const BLOCK: usize = 32;
+    let (Some(before_last), Some(last)) = (before.last_chunk::<BLOCK>(), bytes.last_chunk::<BLOCK>()) else {
+        return has_odd_in(before, bytes);
+    };
+    let blocks = before.as_chunks::<BLOCK>().0.iter().zip(bytes.as_chunks::<BLOCK>().0);
+    blocks.fold(has_odd_in(before_last, last), |has_odd, (before, block)| has_odd | has_odd_in(before, block))
+}
+
+/// The same in one block. No early exit, so that the compiler takes many bytes at a time.
 #[inline(always)]
-fn have_odd(before: &[u8], bytes: &[u8]) -> bool {
-    before.iter().zip(bytes).fold(false, |has_odd, (&previous, &b)| {
-        has_odd | (matches!(previous, b'/' | b'.') & (b == b'/')) | !b.is_ascii_graphic() | is_syntax(b)
-    })
+fn has_odd_in(before: &[u8], bytes: &[u8]) -> bool {
+    let mut has_odd = false;
+    for (&previous, &b) in before.iter().zip(bytes) {
+        has_odd |= matches!(previous, b'/' | b'.') & (b == b'/');
+        has_odd |= !b.is_ascii_graphic();
+        has_odd |= is_syntax(b);
+    }
+    has_odd
 }
 
 /// Bytes, written or encoded, that some readers take for syntax.

@@ -56,23 +56,26 @@ impl<'t> Compact<'t> {
 
     /// Looks at the signature, decoded into a room that is used again and again.
     pub fn with_signature<T>(self, room: &SignatureRoom, look: impl FnOnce(&Vec<u8>) -> T) -> Result<T, Denied> {
-        let mut bytes = room.0.take();
+        let finds_room = self.signature.len() <= SignatureRoom::ENCODED;
+        let mut bytes = if finds_room { room.0.take() } else { Vec::new() };
         bytes.clear();
         let looked_at = decode_into(self.signature, &mut bytes).map(|()| look(&bytes));
-        // What was too long for it has got memory of its own, which nothing bounds.
-        if bytes.capacity() <= SignatureRoom::BYTES {
+        // Only what it was from the beginning: memory of a request is given back with it.
+        if finds_room && bytes.capacity() >= SignatureRoom::BYTES {
             room.0.set(bytes);
         }
         looked_at
     }
 }
 
-/// Room for a signature, so that not every token has to find some. Jsonwebtoken wants a [`Vec`].
+/// Room for a signature, so that not every token has to find some. jsonwebtoken wants a [`Vec`].
 pub(crate) struct SignatureRoom(Cell<Vec<u8>>);
 
 impl SignatureRoom {
     /// What an RSA key of 4096 bits makes.
     const BYTES: usize = 512;
+    /// As many, in base64 without padding.
+    const ENCODED: usize = (Self::BYTES * 4).div_ceil(3);
 }
 
 /// Nothing of a token.
@@ -167,6 +170,38 @@ mod tests {
             assert_eq!(read(token).err(), denied, "{}", token.escape_ascii());
         }
         assert_eq!(read(b"QQ.QUI.QUJD").unwrap(), (&b"QQ.QUI"[..], [b"A".into(), b"AB".into(), b"ABC".into()]));
+    }
+
+    #[test]
+    fn shows_no_signature() {
+        let room = SignatureRoom::default();
+        Compact::split(b"QQ.QQ.QUJD").unwrap().with_signature(&room, |bytes| assert_eq!(bytes, b"ABC")).unwrap();
+        assert_eq!(format!("{room:?}"), "SignatureRoom { .. }");
+    }
+
+    /// Memory that is found for one token does not stay.
+    #[test]
+    fn keeps_its_own_room_and_no_other() {
+        let look = |room: &SignatureRoom, length| {
+            let token = [&b"QQ.QQ."[..], URL_SAFE_NO_PAD.encode_to_string(vec![7; length]).as_bytes()].concat();
+            let token = Compact::split(&token).unwrap();
+            token.with_signature(room, |bytes| (bytes.as_ptr(), bytes == &vec![7; length])).unwrap()
+        };
+        let room = SignatureRoom::default();
+        let (own, _) = look(&room, 32);
+        for length in [4, 511, 512, 4] {
+            assert_eq!(look(&room, length), (own, true), "{length}");
+        }
+        for length in [513, 514, 4000] {
+            let (other, is_same) = look(&room, length);
+            assert!(other != own && is_same, "{length}");
+            assert_eq!(look(&room, 4), (own, true), "after {length}");
+        }
+        assert_eq!(Compact::split(b"QQ.QQ.Q").unwrap().with_signature(&room, Vec::len), Err(Denied::Encoding));
+        assert_eq!(look(&room, 4), (own, true), "after one that cannot be decoded");
+        // As a panic would leave it.
+        room.0.take();
+        assert!(look(&room, 4).1 && room.0.take().capacity() == 0);
     }
 
     /// Every byte in every place, around the lengths at which the decoder takes other steps.
