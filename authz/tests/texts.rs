@@ -100,6 +100,14 @@ fn each_refusal_has_a_reason() {
 }
 
 #[test]
+fn each_refusal_is_summed_up() {
+    for denied in refusals::ALL {
+        let (status, word, reason) = (denied.status(), denied.word(), denied.reason());
+        assert_eq!(denied.summary(), format!("{status} {word}: {reason}"));
+    }
+}
+
+#[test]
 fn each_outcome_has_its_word() {
     use authz::Decision;
     let granted = [(Granted::Ok, "ok"), (Granted::Bypassed, "bypassed"), (Granted::Preflight, "preflight")];
