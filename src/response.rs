@@ -123,8 +123,8 @@ pub fn clear(r: Request, state: &State) {
     r.set_answer(None);
 }
 
-/// Whether the filters have something to look at: an answer that waits, or a fetch. Most requests have neither, which is
-/// seen outside any [`catch`](crate::boundary::catch): nothing here can fail.
+/// Whether the filters have something to look at: an answer that waits, or a subrequest, which may be a fetch. Most requests
+/// are neither, which is seen outside any [`catch`](crate::boundary::catch): nothing here can fail.
 pub fn is_filtered(r: Request) -> bool {
     r.is_subrequest() || r.answer().is_some()
 }

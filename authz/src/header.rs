@@ -74,6 +74,12 @@ impl KnownHeaders {
         known.iter().find(|(one, _)| **one == *segment).map(|(_, header)| header.clone())
     }
 
+    /// Forgets all of them, which gives their memory back.
+    pub fn clear(&self) {
+        self.known.take();
+        self.oldest.set(0);
+    }
+
     /// Keeps the header of a token whose signature held, in the place of the one kept longest. Any other header would let
     /// whoever sends junk push out those that matter.
     pub fn keep(&self, segment: &[u8], header: &Rc<Header>) {
@@ -141,5 +147,7 @@ mod tests {
             assert_eq!(known.known.borrow().len(), KNOWN.min(newest + 1));
         }
         assert!(known.find(b"segment").is_none() && known.find(b"").is_none());
+        known.clear();
+        assert_eq!((known.known.borrow().capacity(), known.oldest.get()), (0, 0));
     }
 }

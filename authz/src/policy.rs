@@ -71,8 +71,9 @@ impl Policy {
         Self { cache: Some(cache), ..self }
     }
 
-    /// Forgets all tokens that it has remembered, which gives their memory back.
+    /// Forgets all that it has remembered of tokens, which gives the memory back.
     pub fn forget_tokens(&self) {
+        self.keys.known_headers().clear();
         if let Some(cache) = &self.cache {
             cache.clear();
         }

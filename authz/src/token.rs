@@ -58,10 +58,11 @@ impl<'t> Compact<'t> {
     pub fn with_signature<T>(self, room: &SignatureRoom, look: impl FnOnce(&Vec<u8>) -> T) -> Result<T, Denied> {
         let finds_room = self.signature.len() <= SignatureRoom::ENCODED;
         let mut bytes = if finds_room { room.0.take() } else { Vec::new() };
+        let is_room = bytes.capacity() >= SignatureRoom::BYTES;
         bytes.clear();
         let looked_at = decode_into(self.signature, &mut bytes).map(|()| look(&bytes));
-        // Only what it was from the beginning: memory of a request is given back with it.
-        if finds_room && bytes.capacity() >= SignatureRoom::BYTES {
+        // Memory that a request has found is given back with it.
+        if is_room {
             room.0.set(bytes);
         }
         looked_at
@@ -200,8 +201,10 @@ mod tests {
         assert_eq!(Compact::split(b"QQ.QQ.Q").unwrap().with_signature(&room, Vec::len), Err(Denied::Encoding));
         assert_eq!(look(&room, 4), (own, true), "after one that cannot be decoded");
         // As a panic would leave it.
-        room.0.take();
-        assert!(look(&room, 4).1 && room.0.take().capacity() == 0);
+        for length in [4, 512] {
+            room.0.take();
+            assert!(look(&room, length).1 && room.0.take().capacity() == 0, "{length}");
+        }
     }
 
     /// Every byte in every place, around the lengths at which the decoder takes other steps.

@@ -82,6 +82,20 @@ fn a_new_token_asks_for_a_few() {
     }
 }
 
+/// What was remembered of a token may have come from the reserve, and must not stay there.
+#[test]
+fn what_is_forgotten_is_given_back() {
+    for cached in [false, true] {
+        let policy = policy(cached);
+        let token = token(0, 100);
+        let kept = allocation_counter::measure(|| {
+            ask(&policy, Some(&token), USER).0.outcome.unwrap();
+            policy.forget_tokens();
+        });
+        assert_eq!(kept.bytes_current, 0, "with a cache: {cached}");
+    }
+}
+
 /// What docs/performance.md states: the memory of a remembered token, its own bytes aside.
 #[test]
 fn a_remembered_token_takes_two_kilobytes_at_most() {
