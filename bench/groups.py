@@ -197,8 +197,8 @@ def groups(stack: Stack) -> list[Group]:
 
 
 def paced_groups() -> list[Group]:
-    """What the aims are about, for a worker that is not at its limit. Which signatures take longer than a pace allows is
-    left out: what a new token of these adds is no share of anything."""
+    """What the aims are about, for a worker that is not at its limit. New tokens of the other algorithms are left out: some
+    of their signatures take longer than the pace allows, and what they may add is not told as a share."""
     if cores.OTHER is None:
         return []
 

@@ -1,5 +1,5 @@
-//! The rules on verified claims: time (see [`Registered`](crate::registered::Registered)), issuer, audience, type. They see a
-//! [`Verified`] only.
+//! The rules on verified claims: time (see [`Registered`](crate::registered::Registered)), issuer, audience, type. They
+//! see a [`Verified`] only.
 
 use crate::json::{Object, Value};
 use crate::{Denied, Rules, Verified};

@@ -58,10 +58,9 @@ impl Object {
     /// The value of the one member whose name, ASCII letters folded, is `name`; `None` when there are two.
     pub fn get_folded(&self, name: &str) -> Option<Value<'_>> {
         fault!("shown" in name.as_bytes());
-        let text = Text::again(&self.text);
-        let mut members = self.members.iter().filter(|member| text.name(member).eq_ignore_ascii_case(name.as_bytes()));
-        let member = members.next()?;
-        members.next().is_none().then(|| Value::of(text.value(member)))
+        let mut members = self.members().filter(|(own, _)| own.eq_ignore_ascii_case(name.as_bytes()));
+        let (_, value) = members.next()?;
+        members.next().is_none().then(|| Value::of(value))
     }
 
     /// Its members: the name of each, and the value as written, for [`Value::of`].

@@ -137,11 +137,8 @@ impl<'k> KeysAtHand<'k> {
     /// There is none. While a set that may hold it has never been fetched, nothing is said against the token.
     pub fn verifying(self, header: &Header, verifies: impl Fn(&Key) -> bool) -> Result<&'k Rc<Key>, Denied> {
         let Some(algorithm) = header.algorithm else { return Err(Denied::UnsupportedAlgorithm) };
-        let failed = match self.tried(algorithm, header.kid.as_deref(), verifies) {
-            Ok(key) => return Ok(key),
-            Err(denied) => denied,
-        };
-        Err(if self.lacks_a_set(algorithm) { Denied::KeysUnavailable } else { failed })
+        let lacking = |denied| if self.lacks_a_set(algorithm) { Denied::KeysUnavailable } else { denied };
+        self.tried(algorithm, header.kid.as_deref(), verifies).map_err(lacking)
     }
 
     /// Whether the key of a refused token may have been published after the sets were fetched: a set could hold it, and
