@@ -12,6 +12,7 @@ use nginx_sys::{
     ngx_str_t,
 };
 
+use crate::alloc;
 use crate::boundary::catch;
 use crate::conf::{Failed, LocConf};
 use crate::ffi::{Conf, Getter, Request, VariableValue};
@@ -181,6 +182,10 @@ unsafe fn get(
                     r.fail();
                 }
             });
+            // What was found for it would stay on the reserve as long as the token is remembered.
+            if alloc::is_short() {
+                state.with_identity(Identity::forget_found);
+            }
         }
         Some(())
     });

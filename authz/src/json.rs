@@ -5,10 +5,12 @@
 //! where members stand, and values are looked at when asked for. `serde_json` resolves escapes.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 
 mod scan;
 
-use scan::{Member, Text, unquote};
+use scan::{Found, Member, Text, unquote};
+pub(crate) use scan::{Span, is_same};
 
 /// The text is not a strict JSON object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +20,27 @@ pub struct NotAnObject;
 #[derive(Debug, Default)]
 pub struct Object {
     text: String,
-    members: Vec<Member>,
+    /// Found again when somebody looks for one: most tokens are only asked for what is looked at while they are read.
+    members: RefCell<Option<Box<[Member]>>>,
+}
+
+/// The members of an object, while somebody looks at them.
+#[derive(Clone, Copy)]
+pub(crate) struct Members<'t, 'm> {
+    text: Text<'t>,
+    members: &'m [Member],
+}
+
+impl<'t: 'm, 'm> Members<'t, 'm> {
+    /// The name of each, its value as written, and where that stands.
+    pub fn iter(self) -> impl Iterator<Item = (&'m [u8], &'t str, Span)> {
+        self.members.iter().map(move |member| (self.text.name(member), self.text.part(member.value), member.value))
+    }
+
+    /// The value of the one of this name.
+    pub fn get(self, name: &str) -> Option<Value<'t>> {
+        self.text.find(self.members, name).map(Value::of)
+    }
 }
 
 /// One value, borrowed from its object.
@@ -45,9 +67,27 @@ impl Object {
     /// The bytes are not UTF-8, not one JSON object, nested deeper than 127 levels, or two members of one object
     /// share a name.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, NotAnObject> {
+        Self::read(bytes, |_| ()).map(|(object, ())| object)
+    }
+
+    /// The same, with a look at its members while they are at hand.
+    ///
+    /// # Errors
+    /// As for [`Object::parse`].
+    pub(crate) fn read<T>(bytes: Vec<u8>, look: impl FnOnce(Members) -> T) -> Result<(Self, T), NotAnObject> {
         let text = String::from_utf8(bytes).map_err(|_| NotAnObject)?;
-        let members = Text::new(&text).and_then(Text::object).ok_or(NotAnObject)?;
-        Ok(Self { text, members })
+        let mut found = Found::new();
+        Text::new(&text).and_then(|text| text.object(&mut found)).ok_or(NotAnObject)?;
+        let seen = look(Members { text: Text::again(&text), members: &found });
+        Ok((Self { text, members: RefCell::default() }, seen))
+    }
+
+    /// Looks at its members, which are kept from then on.
+    pub(crate) fn with_members<'t, T>(&'t self, look: impl FnOnce(Members<'t, '_>) -> T) -> T {
+        let text = Text::again(&self.text);
+        let mut members = self.members.borrow_mut();
+        let members = members.get_or_insert_with(|| text.found().into_boxed_slice());
+        look(Members { text, members })
     }
 
     /// The object as it was written.
@@ -58,20 +98,42 @@ impl Object {
     /// The value of the one member whose name, ASCII letters folded, is `name`; `None` when there are two.
     pub fn get_folded(&self, name: &str) -> Option<Value<'_>> {
         fault!("shown" in name.as_bytes());
-        let mut members = self.members().filter(|(own, _)| own.eq_ignore_ascii_case(name.as_bytes()));
-        let (_, value) = members.next()?;
-        members.next().is_none().then(|| Value::of(value))
+        self.with_members(|members| {
+            let mut same = members.iter().filter(|(own, ..)| own.eq_ignore_ascii_case(name.as_bytes()));
+            let (_, value, _) = same.next()?;
+            same.next().is_none().then(|| Value::of(value))
+        })
     }
 
-    /// Its members: the name of each, and the value as written, for [`Value::of`].
-    pub(crate) fn members(&self) -> impl Iterator<Item = (&[u8], &str)> {
-        let text = Text::again(&self.text);
-        self.members.iter().map(move |member| (text.name(member), text.value(member)))
+    /// Forgets where its members stand, which gives that memory back.
+    pub(crate) fn forget_members(&self) {
+        self.members.take();
+    }
+
+    /// A part of the text.
+    pub(crate) fn part(&self, place: Span) -> &str {
+        Text::again(&self.text).part(place)
+    }
+
+    /// A value that has been found in it.
+    pub(crate) fn value(&self, place: Span) -> Value<'_> {
+        Value::of(self.part(place))
+    }
+
+    /// Where the text of such a value stands as it is (see [`Value::into_text`]). `None` where there is none, or it is empty
+    /// or has to be unescaped.
+    pub(crate) fn written(&self, place: Span) -> Option<Span> {
+        match self.part(place).as_bytes() {
+            b"\"\"" => None,
+            quoted @ [b'"', ..] => (!quoted.contains(&b'\\')).then(|| place.within_quotes()),
+            number @ [b'-' | b'0'..=b'9', ..] => is_integer(number).then_some(place),
+            _ => None,
+        }
     }
 
     /// The value of a member, if there is one of this name.
     pub fn get(&self, name: &str) -> Option<Value<'_>> {
-        Text::again(&self.text).find(&self.members, name).map(Value::of)
+        self.with_members(|members| members.get(name))
     }
 }
 
@@ -82,9 +144,9 @@ impl<'a> Value<'a> {
             [b'"', ..] => Self::String(unquote(raw).unwrap_or_default()),
             [b'{', ..] => Self::Object(raw),
             [b'[', ..] => Self::Array(raw),
-            b"null" => Self::Null,
-            b"true" => Self::Bool(true),
-            b"false" => Self::Bool(false),
+            [b'n', ..] => Self::Null,
+            [b't', ..] => Self::Bool(true),
+            [b'f', ..] => Self::Bool(false),
             _ => Self::Number(raw),
         }
     }
@@ -94,7 +156,7 @@ impl<'a> Value<'a> {
         match self {
             Self::Object(raw) => {
                 let text = Text::again(raw);
-                text.find(&text.object()?, token).map(Value::of)
+                text.find(&text.found(), token).map(Value::of)
             }
             Self::Array(_) => self.elements()?.into_iter().nth(array_index(token)?),
             _ => None,
@@ -128,19 +190,31 @@ impl<'a> Value<'a> {
     /// A number as the nearest `f64`; `None` for anything else, and for one too large.
     pub fn as_f64(&self) -> Option<f64> {
         let Self::Number(raw) = self else { return None };
-        // Most are integers, which are read sooner, and rounded alike.
-        let integer = raw.parse::<u64>().map(|n| n as f64);
-        integer.or_else(|_| raw.parse()).ok().filter(|n: &f64| n.is_finite())
+        // Most are integers of few digits, which are read sooner.
+        integer(raw).map(|n| n as f64).or_else(|| raw.parse().ok()).filter(|n| n.is_finite())
     }
 
     /// A string as it is, or an integer (no fraction, no exponent) as written; `None` for anything else.
     pub fn into_text(self) -> Option<Cow<'a, str>> {
         match self {
             Self::String(text) => Some(text),
-            Self::Number(raw) if !raw.contains(['.', 'e', 'E']) => Some(Cow::Borrowed(raw)),
+            Self::Number(raw) if is_integer(raw.as_bytes()) => Some(Cow::Borrowed(raw)),
             _ => None,
         }
     }
+}
+
+/// An integer of so few digits that it fits, as an `f64` too.
+fn integer(number: &str) -> Option<u64> {
+    const DIGITS: usize = 15;
+    let digit = |b: &u8| b.is_ascii_digit().then(|| u64::from(b - b'0'));
+    let fits = number.len() <= DIGITS;
+    fits.then(|| number.as_bytes().iter().try_fold(0, |n, b| Some(n * 10 + digit(b)?)))?
+}
+
+/// Whether a number has neither fraction nor exponent.
+fn is_integer(number: &[u8]) -> bool {
+    !number.iter().any(|b| matches!(b, b'.' | b'e' | b'E'))
 }
 
 /// An array index of a JSON Pointer: digits without leading zeros.

@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use cache::Place;
 use keys::KeysAtHand;
+use scope::User;
 
 #[macro_use]
 mod faults;
@@ -57,7 +58,7 @@ pub use path::Path;
 pub use policy::{NoKeys, Policy, Rules, Scope};
 pub use preflight::is_preflight;
 pub use public_key::KeyError;
-pub use scope::{ClaimName, ClaimNameError, User};
+pub use scope::{ClaimName, ClaimNameError};
 pub use secret::{SecretError, SecretForm, current_secret, secret_of_file};
 pub use template::TemplateError;
 pub use token::bearer;
@@ -149,6 +150,12 @@ impl Identity {
         shown
     }
 
+    /// Forgets what was found when variables were read, which gives that memory back.
+    pub fn forget_found(&self) {
+        self.shown.take();
+        self.token.forget_members();
+    }
+
     /// The token.
     pub fn token(&self) -> &Verified {
         &self.token
@@ -156,10 +163,7 @@ impl Identity {
 
     /// The user; of an array claim, the member that matched.
     pub fn user(&self, matched: Option<usize>) -> Option<&str> {
-        match &self.user {
-            User::One(name) => Some(name),
-            User::AnyOf(names) => names.get(matched?).map(|name| &**name),
-        }
+        self.user.name(self.token.claims(), matched)
     }
 }
 
@@ -269,7 +273,7 @@ pub fn conclude(
         Err(denied) => return Decision::without_identity(Err(denied)),
     };
     fault!("conclude" in identity.token.claims().text().as_bytes());
-    let matched = identity.user.matching(input.user);
+    let matched = identity.user.matching(identity.token.claims(), input.user);
     let outcome = authorize(policy, &identity, input.user, matched, conditions);
     if outcome.is_ok() {
         remember(policy, &input, &identity, now);
@@ -283,7 +287,7 @@ pub fn conclude(
 /// # Errors
 /// There is none, it is malformed, or no key verifies it.
 pub fn verified(policy: &Policy, input: Input) -> Result<Verified, Denied> {
-    verify::verify(at_hand(policy, &input), input.token.ok_or(Denied::MissingToken)?)
+    verify::verify(at_hand(policy, &input), &policy.claim, input.token.ok_or(Denied::MissingToken)?)
 }
 
 /// Whether a refused token may be good with a key that was published after the key sets were fetched: the one early
@@ -334,12 +338,12 @@ fn identify(
     now: u64,
     trace: &mut Trace,
 ) -> Result<Rc<Identity>, Denied> {
-    let token = verify::verify(at_hand(policy, input), token)?;
+    let token = verify::verify(at_hand(policy, input), &policy.claim, token)?;
     trace.held(&token, false);
     fault!("claims" in token.claims().text().as_bytes());
     claims::check(&policy.rules, &token, now)?;
     token.registered().check_strings(&policy.claim)?;
-    let user = User::of(token.claims(), &policy.claim)?;
+    let user = token.user(&policy.claim)?;
     Ok(Rc::new(Identity { token, user, place: Cell::new(place), shown: RefCell::default() }))
 }
 

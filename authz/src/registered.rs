@@ -1,6 +1,6 @@
 //! The registered claims that every token is asked for: when it is in force, and what its strings are.
 
-use crate::json::{Object, Value};
+use crate::json::{Members, Span, Value, is_same};
 use crate::{ClaimName, Denied, Rules};
 
 /// Claims of RFC 7519 sections 4.1.2 and 4.1.4 to 4.1.7, found in one pass, once for all requests that carry the token.
@@ -12,12 +12,26 @@ pub(crate) struct Registered {
     iat: Result<Option<f64>, Denied>,
     sub: Result<(), Denied>,
     jti: Result<(), Denied>,
+    /// Claims that not every location looks at, by where they stand.
+    pub iss: Option<Span>,
+    pub aud: Option<Span>,
+    /// The member that names the user, or in which that claim is.
+    pub user: Option<Span>,
 }
 
 impl Registered {
-    pub fn of(claims: &Object) -> Self {
-        let mut found = Self { exp: Err(Denied::ExpMissing), nbf: Ok(None), iat: Ok(None), sub: Ok(()), jti: Ok(()) };
-        for (name, value) in claims.members() {
+    pub fn of(claims: Members, user: &ClaimName) -> Self {
+        let mut found = Self {
+            exp: Err(Denied::ExpMissing),
+            nbf: Ok(None),
+            iat: Ok(None),
+            sub: Ok(()),
+            jti: Ok(()),
+            iss: None,
+            aud: None,
+            user: None,
+        };
+        for (name, value, place) in claims.iter() {
             // Exact to 2^53 seconds; NumericDate may have a fraction, so that times are floats.
             let number = |invalid| Value::of(value).as_f64().ok_or(invalid);
             let string = |invalid| if value.starts_with('"') { Ok(()) } else { Err(invalid) };
@@ -27,7 +41,12 @@ impl Registered {
                 b"iat" => found.iat = number(Denied::IatInvalid).map(Some),
                 b"sub" => found.sub = string(Denied::SubInvalid),
                 b"jti" => found.jti = string(Denied::JtiInvalid),
+                b"iss" => found.iss = Some(place),
+                b"aud" => found.aud = Some(place),
                 _ => {}
+            }
+            if is_same(name, user.first().as_bytes()) {
+                found.user = Some(place);
             }
         }
         found
@@ -69,11 +88,12 @@ impl Registered {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::Object;
 
     const NOW: u64 = 1_000;
 
     fn registered(claims: &str) -> Registered {
-        Registered::of(&Object::parse(claims.into()).unwrap())
+        Object::read(claims.into(), |members| Registered::of(members, &ClaimName::Member("uid".into()))).unwrap().1
     }
 
     fn time(rules: &Rules, claims: &str) -> Result<(), Denied> {

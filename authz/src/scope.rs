@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::Denied;
-use crate::json::{Object, Value};
+use crate::json::{Object, Span, Value};
 
 /// Where the user's name stands in the claims.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,9 +65,14 @@ impl ClaimName {
 
     /// The claim's value.
     pub fn find<'c>(&self, claims: &'c Object) -> Option<Value<'c>> {
+        self.within(claims.get(self.first())?)
+    }
+
+    /// The claim's value in that of the first member of its name.
+    fn within<'c>(&self, first: Value<'c>) -> Option<Value<'c>> {
         match self {
-            Self::Member(name) => claims.get(name),
-            Self::Pointer(first, rest) => rest.iter().try_fold(claims.get(first)?, |value, token| value.step(token)),
+            Self::Member(_) => Some(first),
+            Self::Pointer(_, rest) => rest.iter().try_fold(first, |value, token| value.step(token)),
         }
     }
 }
@@ -79,8 +84,10 @@ fn unescape(token: &str) -> Result<Box<str>, ClaimNameError> {
 }
 
 /// The user claim: one name, or several of which one may match.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum User {
+#[derive(Debug)]
+pub(crate) enum User {
+    /// The one user, by where the claims say it as it is.
+    Written(Span),
     /// The one user.
     One(Box<str>),
     /// The members of an array; never empty.
@@ -88,12 +95,18 @@ pub enum User {
 }
 
 impl User {
-    /// Reads the user claim.
+    /// Reads the user claim; `first` is where the first member of its name stands.
     ///
     /// # Errors
     /// [`Denied::UserMissing`], or [`Denied::UserInvalid`] for anything that is no name.
-    pub fn of(claims: &Object, name: &ClaimName) -> Result<Self, Denied> {
-        let value = name.find(claims).ok_or(Denied::UserMissing)?;
+    pub fn of(claims: &Object, first: Option<Span>, name: &ClaimName) -> Result<Self, Denied> {
+        let first = first.ok_or(Denied::UserMissing)?;
+        if matches!(name, ClaimName::Member(_))
+            && let Some(written) = claims.written(first)
+        {
+            return Ok(Self::Written(written));
+        }
+        let value = name.within(claims.value(first)).ok_or(Denied::UserMissing)?;
         match value.elements() {
             None => user_name(value).map(Self::One),
             Some(elements) if elements.is_empty() => Err(Denied::UserInvalid),
@@ -101,13 +114,22 @@ impl User {
         }
     }
 
-    /// Which name equals `expected`, byte for byte.
-    pub fn matching(&self, expected: &[u8]) -> Option<usize> {
-        let names = match self {
-            Self::One(name) => std::slice::from_ref(name),
-            Self::AnyOf(names) => names,
-        };
-        names.iter().position(|name| name.as_bytes() == expected)
+    /// Which name equals `expected`, byte for byte. `claims` are those it was read from.
+    pub fn matching(&self, claims: &Object, expected: &[u8]) -> Option<usize> {
+        let is_expected = |name: &str| name.as_bytes() == expected;
+        match self {
+            Self::AnyOf(names) => names.iter().position(|name| is_expected(name)),
+            one => one.name(claims, None).is_some_and(is_expected).then_some(0),
+        }
+    }
+
+    /// The user; of an array claim, the member that matched. `claims` are those it was read from.
+    pub fn name<'c>(&'c self, claims: &'c Object, matched: Option<usize>) -> Option<&'c str> {
+        match self {
+            Self::Written(place) => Some(claims.part(*place)),
+            Self::One(name) => Some(name),
+            Self::AnyOf(names) => names.get(matched?).map(|name| &**name),
+        }
     }
 }
 
@@ -120,13 +142,27 @@ fn user_name(value: Value<'_>) -> Result<Box<str>, Denied> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registered::Registered;
 
-    fn user(claims: &str, name: &str) -> Result<User, Denied> {
-        User::of(&Object::parse(claims.into()).unwrap(), &ClaimName::parse(name.as_bytes()).unwrap())
+    /// The names of the user claim, as they are compared.
+    fn user(claims: &str, name: &str) -> Result<Vec<String>, Denied> {
+        let name = ClaimName::parse(name.as_bytes()).unwrap();
+        let (claims, registered) = Object::read(claims.into(), |claims| Registered::of(claims, &name)).unwrap();
+        let user = User::of(&claims, registered.user, &name)?;
+        let names = match &user {
+            User::AnyOf(names) => names.iter().map(|name| name.to_string()).collect(),
+            one => vec![one.name(&claims, None).unwrap().to_owned()],
+        };
+        for (at, name) in names.iter().enumerate() {
+            assert_eq!(user.matching(&claims, name.as_bytes()), Some(at), "{user:?}");
+            assert_eq!(user.name(&claims, Some(at)), Some(&**name), "{user:?}");
+        }
+        assert_eq!(user.matching(&claims, b"nobody"), None, "{user:?}");
+        Ok(names)
     }
 
-    fn one(name: &str) -> Result<User, Denied> {
-        Ok(User::One(name.into()))
+    fn one(name: &str) -> Result<Vec<String>, Denied> {
+        Ok(vec![name.to_owned()])
     }
 
     #[test]
@@ -138,7 +174,7 @@ mod tests {
             (r#"{"uid":42}"#, one("42")),
             (r#"{"uid":-0}"#, one("-0")),
             (r#"{"uid":123456789012345678901234567890}"#, one("123456789012345678901234567890")),
-            (r#"{"uid":["A",7]}"#, Ok(User::AnyOf(["A".into(), "7".into()].into()))),
+            (r#"{"uid":["A",7]}"#, Ok(vec!["A".into(), "7".into()])),
             (r#"{}"#, Err(Denied::UserMissing)),
             (r#"{"UID":"A"}"#, Err(Denied::UserMissing)),
             (r#"{"uid":""}"#, Err(Denied::UserInvalid)),
@@ -214,10 +250,9 @@ mod tests {
             ("\u{e9}", "\u{e9}", true),
         ];
         for (name, expected, equal) in rows {
-            assert_eq!(User::One(name.into()).matching(expected.as_bytes()).is_some(), equal, "{name} {expected}");
+            let claims = Object::default();
+            let matching = User::One(name.into()).matching(&claims, expected.as_bytes());
+            assert_eq!(matching.is_some(), equal, "{name} {expected}");
         }
-        let several = User::AnyOf(["A".into(), "B".into()].into());
-        assert_eq!(several.matching(b"B"), Some(1));
-        assert_eq!(several.matching(b"C"), None);
     }
 }

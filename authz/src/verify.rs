@@ -2,13 +2,14 @@
 
 use std::rc::Rc;
 
-use crate::Denied;
 use crate::header::Header;
 use crate::json::Object;
 use crate::key::Key;
 use crate::keys::KeysAtHand;
 use crate::registered::Registered;
+use crate::scope::User;
 use crate::token::Compact;
+use crate::{ClaimName, Denied};
 
 /// Header and claims of a token whose signature held. Nothing else makes one.
 #[derive(Debug)]
@@ -30,6 +31,19 @@ impl Verified {
         &self.claims
     }
 
+    pub(crate) fn forget_members(&self) {
+        self.header().forget_members();
+        self.claims.forget_members();
+    }
+
+    /// The user that the claims name.
+    ///
+    /// # Errors
+    /// See [`User::of`].
+    pub(crate) fn user(&self, name: &ClaimName) -> Result<User, Denied> {
+        User::of(&self.claims, self.registered.user, name)
+    }
+
     pub(crate) fn has_usual_type(&self) -> bool {
         self.header.has_usual_type
     }
@@ -44,11 +58,11 @@ impl Verified {
     }
 }
 
-/// Verifies the signature, and reads the claims only then.
+/// Verifies the signature, and reads the claims only then, `user` among them.
 ///
 /// # Errors
 /// The token is malformed, or no key that its header selects verifies it.
-pub(crate) fn verify(keys: KeysAtHand, token: &[u8]) -> Result<Verified, Denied> {
+pub(crate) fn verify(keys: KeysAtHand, user: &ClaimName, token: &[u8]) -> Result<Verified, Denied> {
     let token = Compact::split(token)?;
     let known = keys.keys.known_headers();
     let header = match known.find(token.header) {
@@ -59,8 +73,8 @@ pub(crate) fn verify(keys: KeysAtHand, token: &[u8]) -> Result<Verified, Denied>
     let verifying = |signature: &_| keys.verifying(&header, |key| key.verifies(token.signed, signature));
     let key = token.with_signature(keys.keys.signature_room(), verifying)??.clone();
     known.keep(token.header, &header);
-    let claims = Object::parse(payload).map_err(|_| Denied::Payload)?;
-    let registered = Registered::of(&claims);
+    let read = Object::read(payload, |claims| Registered::of(claims, user));
+    let (claims, registered) = read.map_err(|_| Denied::Payload)?;
     Ok(Verified { header, claims, registered, key })
 }
 

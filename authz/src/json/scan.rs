@@ -6,15 +6,14 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
 /// Levels of nesting admitted, the outermost object included.
 pub const MAX_DEPTH: usize = 127;
 
-/// More members than most tokens have.
-const USUAL_MEMBERS: usize = 12;
-
-/// A part of a text, in 32 bits, since many members of many tokens are remembered.
+/// A part of a text.
 #[derive(Clone, Copy, Debug)]
-struct Span {
+pub struct Span {
     start: u32,
     end: u32,
 }
@@ -24,7 +23,8 @@ impl Span {
         self.start as usize..self.end as usize
     }
 
-    fn within_quotes(self) -> Self {
+    /// Without the first and the last byte.
+    pub fn within_quotes(self) -> Self {
         Self { start: self.start + 1, end: self.end - 1 }
     }
 }
@@ -33,8 +33,12 @@ impl Span {
 #[derive(Debug)]
 pub struct Member {
     name: Name,
-    value: Span,
+    /// As written.
+    pub value: Span,
 }
+
+/// The members of an object. Those of most tokens find room without memory being asked for.
+pub type Found = SmallVec<[Member; 16]>;
 
 /// What stands between two quotes, or, where there are escapes, what it means.
 #[derive(Debug)]
@@ -60,7 +64,7 @@ impl<'t> Text<'t> {
 
     /// The value of the member of a name, as written.
     pub fn find(self, members: &[Member], name: &str) -> Option<&'t str> {
-        members.iter().find(|member| is_same(self.name(member), name.as_bytes())).map(|member| self.value(member))
+        members.iter().find(|member| is_same(self.name(member), name.as_bytes())).map(|member| self.part(member.value))
     }
 
     /// The name of a member.
@@ -74,22 +78,28 @@ impl<'t> Text<'t> {
         }
     }
 
-    /// The value of a member, as written.
-    pub fn value(self, member: &Member) -> &'t str {
-        &self.0[member.value.indexes()]
+    /// A part of it.
+    pub fn part(self, span: Span) -> &'t str {
+        &self.0[span.indexes()]
     }
 
-    /// The members of an object that is the whole text. None of its objects has two members of one name.
-    pub fn object(self) -> Option<Vec<Member>> {
-        let mut members = Vec::with_capacity(USUAL_MEMBERS);
-        let rest = self.members(white(self.0.as_bytes()), MAX_DEPTH, &mut members)?;
-        white(rest).is_empty().then_some(members)
+    /// Reads an object that is the whole text, and finds its members. None of its objects has two of one name.
+    pub fn object(self, members: &mut Found) -> Option<()> {
+        let rest = self.members(white(self.0.as_bytes()), MAX_DEPTH, members)?;
+        white(rest).is_empty().then_some(())
+    }
+
+    /// The members of an object that is the whole text, which has been read before.
+    pub fn found(self) -> Found {
+        let mut members = Found::new();
+        self.object(&mut members);
+        members
     }
 
     /// The elements of an array that is the whole text, as written.
     pub fn array(self) -> Option<Vec<&'t str>> {
         let mut elements = Vec::new();
-        let keep = |span: Span| elements.push(&self.0[span.indexes()]);
+        let keep = |span: Span| elements.push(self.part(span));
         let rest = self.elements(white(self.0.as_bytes()), MAX_DEPTH, keep)?;
         white(rest).is_empty().then_some(elements)
     }
@@ -117,13 +127,13 @@ impl<'t> Text<'t> {
     #[inline(never)]
     fn pass_nested(self, rest: &[u8], levels: usize) -> Option<&[u8]> {
         match rest {
-            [b'{', ..] => self.members(rest, levels, &mut Vec::new()),
+            [b'{', ..] => self.members(rest, levels, &mut Found::new()),
             _ => self.elements(rest, levels, |_| ()),
         }
     }
 
     /// An object (section 4), whose members have different names.
-    fn members<'r>(self, rest: &'r [u8], levels: usize, members: &mut Vec<Member>) -> Option<&'r [u8]> {
+    fn members<'r>(self, rest: &'r [u8], levels: usize, members: &mut Found) -> Option<&'r [u8]> {
         let inner = levels.checked_sub(1)?;
         let rest = list(rest, b'{', b'}', |name| {
             let mut escaped = None;
@@ -203,7 +213,7 @@ fn mark(name: &[u8]) -> u64 {
 
 /// Whether two names are the same. Claims' names are short, and many of one length: most differ in their first byte, which
 /// is seen sooner than a comparison of memory is called.
-fn is_same(name: &[u8], other: &[u8]) -> bool {
+pub fn is_same(name: &[u8], other: &[u8]) -> bool {
     name.len() == other.len() && name.first() == other.first() && name == other
 }
 
