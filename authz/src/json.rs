@@ -120,13 +120,11 @@ impl Object {
         Value::of(self.part(place))
     }
 
-    /// Where the text of such a value stands as it is (see [`Value::into_text`]). `None` where there is none, or it is empty
-    /// or has to be unescaped.
+    /// Where the text of such a value stands as it is. `None` for a string that is empty or has escapes, and for all else.
     pub(crate) fn written(&self, place: Span) -> Option<Span> {
         match self.part(place).as_bytes() {
             b"\"\"" => None,
             quoted @ [b'"', ..] => (!quoted.contains(&b'\\')).then(|| place.within_quotes()),
-            number @ [b'-' | b'0'..=b'9', ..] => is_integer(number).then_some(place),
             _ => None,
         }
     }
@@ -190,31 +188,19 @@ impl<'a> Value<'a> {
     /// A number as the nearest `f64`; `None` for anything else, and for one too large.
     pub fn as_f64(&self) -> Option<f64> {
         let Self::Number(raw) = self else { return None };
-        // Most are integers of few digits, which are read sooner.
-        integer(raw).map(|n| n as f64).or_else(|| raw.parse().ok()).filter(|n| n.is_finite())
+        // Most are integers, which are read sooner, and rounded alike.
+        let integer = raw.parse::<u64>().map(|n| n as f64);
+        integer.or_else(|_| raw.parse()).ok().filter(|n: &f64| n.is_finite())
     }
 
     /// A string as it is, or an integer (no fraction, no exponent) as written; `None` for anything else.
     pub fn into_text(self) -> Option<Cow<'a, str>> {
         match self {
             Self::String(text) => Some(text),
-            Self::Number(raw) if is_integer(raw.as_bytes()) => Some(Cow::Borrowed(raw)),
+            Self::Number(raw) if !raw.contains(['.', 'e', 'E']) => Some(Cow::Borrowed(raw)),
             _ => None,
         }
     }
-}
-
-/// An integer of so few digits that it fits, as an `f64` too.
-fn integer(number: &str) -> Option<u64> {
-    const DIGITS: usize = 15;
-    let digit = |b: &u8| b.is_ascii_digit().then(|| u64::from(b - b'0'));
-    let fits = number.len() <= DIGITS;
-    fits.then(|| number.as_bytes().iter().try_fold(0, |n, b| Some(n * 10 + digit(b)?)))?
-}
-
-/// Whether a number has neither fraction nor exponent.
-fn is_integer(number: &[u8]) -> bool {
-    !number.iter().any(|b| matches!(b, b'.' | b'e' | b'E'))
 }
 
 /// An array index of a JSON Pointer: digits without leading zeros.
