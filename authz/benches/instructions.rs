@@ -54,6 +54,9 @@ fn guard_check((guard, raw): (&Guard, &[u8])) -> bool {
 const SECRET: &[u8] = b"a secret for these counts, 32 bytes or more";
 const NOW: u64 = 1_800_000_000;
 
+/// One that is not recognised, whose signature does not hold either.
+const NEW_HEADER: &str = r#"{"alg":"HS256","typ":"JWT","kid":"kT4mZ8qLr2VxWc6NpB0yHd9sJf3GaE7u"}"#;
+
 fn claims(number: u64, exp: u64) -> String {
     let user = String::from_utf8_lossy(USER);
     format!(
@@ -62,8 +65,12 @@ fn claims(number: u64, exp: u64) -> String {
 }
 
 fn token(secret: &[u8], number: u64, exp: u64) -> Vec<u8> {
+    signed(r#"{"alg":"HS256","typ":"JWT"}"#, secret, number, exp)
+}
+
+fn signed(header: &str, secret: &[u8], number: u64, exp: u64) -> Vec<u8> {
     let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
-    let signed = format!("{}.{}", encode(r#"{"alg":"HS256","typ":"JWT"}"#), encode(&claims(number, exp)));
+    let signed = format!("{}.{}", encode(header), encode(&claims(number, exp)));
     let signature =
         crypto::sign(signed.as_bytes(), &EncodingKey::from_secret(secret), Algorithm::HS256).expect("a key");
     format!("{signed}.{signature}").into_bytes()
@@ -96,6 +103,7 @@ fn asked(cached: bool, token: Option<Vec<u8>>) -> (Policy, Option<Vec<u8>>) {
 #[bench::new_without_cache(asked(false, Some(token(SECRET, 1000, NOW + 1))))]
 #[bench::remembered(asked(true, Some(token(SECRET, 0, NOW + 1))))]
 #[bench::bad_signature(asked(true, Some(token(b"another secret, of 32 bytes or more", 1000, NOW + 1))))]
+#[bench::new_header(asked(true, Some(signed(NEW_HEADER, b"another secret, of 32 bytes or more", 1000, NOW + 1))))]
 #[bench::expired(asked(true, Some(token(SECRET, 1000, NOW))))]
 #[bench::malformed(asked(true, Some(b"a.b".to_vec())))]
 #[bench::missing(asked(true, None))]

@@ -1,7 +1,7 @@
 //! The rules on verified claims: time (see [`Registered`](crate::registered::Registered)), issuer, audience, type. They
 //! see a [`Verified`] only.
 
-use crate::json::{Object, Value};
+use crate::json::Value;
 use crate::{Denied, Rules, Verified};
 
 /// All of them, in the order of the contract. `now` is in seconds since the epoch.
@@ -54,15 +54,15 @@ fn check_type(rules: &Rules, token: &Verified) -> Result<(), Denied> {
     let accepted = match rules.types.is_empty() {
         true => token.has_usual_type(),
         false => {
-            matches!(token.header().get("typ"), Some(Value::String(typ)) if rules.types.iter().any(|one| is_type(one, &typ)))
+            matches!(token.typ(), Some(Value::String(typ)) if rules.types.iter().any(|one| is_type(one, &typ)))
         }
     };
     if accepted { Ok(()) } else { Err(Denied::BadType) }
 }
 
 /// Whether a header's `typ` is one that needs no rule. Found out once for all tokens that have the header.
-pub(crate) fn is_usual_type(header: &Object) -> bool {
-    match header.get("typ") {
+pub(crate) fn is_usual_type(typ: Option<Value>) -> bool {
+    match typ {
         None => true,
         Some(Value::String(typ)) => is_type("JWT", &typ) || is_type("at+jwt", &typ),
         Some(_) => false,
@@ -85,6 +85,7 @@ fn media_type(typ: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Object;
 
     fn claims(text: &str) -> Object {
         Object::parse(text.into()).unwrap()

@@ -4,17 +4,18 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use crate::algorithm::Algorithm;
-use crate::json::{Object, Value};
+use crate::json::{Members, Object, Span, Value};
 use crate::{Denied, claims, token};
 
 /// A header, and what it says about the key. Members that carry keys, or say where one is (`jku`, `jwk`, `x5u`, `x5c`),
 /// are not looked at (RFC 8725 section 3.10).
 #[derive(Debug)]
 pub(crate) struct Header {
-    members: Object,
+    object: Object,
     /// `None` for one that nothing is verified with.
     pub algorithm: Option<Algorithm>,
     pub kid: Option<Box<str>>,
+    typ: Option<Span>,
     /// Its `typ` is accepted unless a location says otherwise.
     pub has_usual_type: bool,
 }
@@ -25,10 +26,12 @@ impl Header {
     /// # Errors
     /// It is malformed, or asks for what is not understood here.
     pub fn read(segment: &[u8]) -> Result<Self, Denied> {
-        Self::of(Object::parse(token::decode(segment)?).map_err(|_| Denied::Header)?)
+        let (object, header) = Object::read(token::decode(segment)?, Self::of).map_err(|_| Denied::Header)?;
+        Ok(Self { object, ..header? })
     }
 
-    fn of(members: Object) -> Result<Self, Denied> {
+    /// What such members say. The object that they are in is put in place by who has it.
+    fn of(members: Members) -> Result<Self, Denied> {
         if members.get("crit").is_some() {
             return Err(Denied::Critical);
         }
@@ -44,13 +47,18 @@ impl Header {
             Some(Value::String(alg)) => Algorithm::named(&alg),
             _ => return Err(Denied::HeaderMember),
         };
-        let has_usual_type = claims::is_usual_type(&members);
-        Ok(Self { members, algorithm, kid, has_usual_type })
+        let has_usual_type = claims::is_usual_type(members.get("typ"));
+        Ok(Self { object: Object::default(), algorithm, kid, typ: members.place("typ"), has_usual_type })
     }
 
     /// Its members.
-    pub fn members(&self) -> &Object {
-        &self.members
+    pub fn object(&self) -> &Object {
+        &self.object
+    }
+
+    /// The type of the token (RFC 7519 section 5.1).
+    pub fn typ(&self) -> Option<Value<'_>> {
+        Some(self.object.value(self.typ?))
     }
 }
 
@@ -103,7 +111,7 @@ mod tests {
     use super::*;
 
     fn header(text: &str) -> Result<Header, Denied> {
-        Header::of(Object::parse(text.into()).unwrap())
+        Object::read(text.into(), Header::of).unwrap().1
     }
 
     #[test]

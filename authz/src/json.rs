@@ -37,9 +37,14 @@ impl<'t: 'm, 'm> Members<'t, 'm> {
         self.members.iter().map(move |member| (self.text.name(member), self.text.part(member.value), member.value))
     }
 
-    /// The value of the one of this name.
+    /// Where the value of the one of this name stands.
+    pub fn place(self, name: &str) -> Option<Span> {
+        self.text.find(self.members, name)
+    }
+
+    /// That value.
     pub fn get(self, name: &str) -> Option<Value<'t>> {
-        self.text.find(self.members, name).map(Value::of)
+        self.place(name).map(|place| Value::of(self.text.part(place)))
     }
 }
 
@@ -61,23 +66,24 @@ pub enum Value<'a> {
 }
 
 impl Object {
-    /// Parses a payload or a header.
+    /// Parses an object, and keeps where its members stand.
     ///
     /// # Errors
     /// The bytes are not UTF-8, not one JSON object, nested deeper than 127 levels, or two members of one object
     /// share a name.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, NotAnObject> {
-        Self::read(bytes, |_| ()).map(|(object, ())| object)
+        let mut found = Found::new();
+        let text = strict(bytes, &mut found)?;
+        Ok(Self { text, members: RefCell::new(Some(found.into_boxed_slice())) })
     }
 
-    /// The same, with a look at its members while they are at hand.
+    /// Parses a payload or a header. Its members are looked at while they are at hand, and not kept.
     ///
     /// # Errors
     /// As for [`Object::parse`].
     pub(crate) fn read<T>(bytes: Vec<u8>, look: impl FnOnce(Members) -> T) -> Result<(Self, T), NotAnObject> {
-        let text = String::from_utf8(bytes).map_err(|_| NotAnObject)?;
         let mut found = Found::new();
-        Text::new(&text).and_then(|text| text.object(&mut found)).ok_or(NotAnObject)?;
+        let text = strict(bytes, &mut found)?;
         let seen = look(Members { text: Text::again(&text), members: &found });
         Ok((Self { text, members: RefCell::default() }, seen))
     }
@@ -135,6 +141,14 @@ impl Object {
     }
 }
 
+/// The bytes as the text of an object, and its members.
+#[inline(always)]
+fn strict(bytes: Vec<u8>, found: &mut Found) -> Result<String, NotAnObject> {
+    let text = String::from_utf8(bytes).map_err(|_| NotAnObject)?;
+    Text::new(&text).and_then(|text| text.object(found)).ok_or(NotAnObject)?;
+    Ok(text)
+}
+
 impl<'a> Value<'a> {
     /// Reads a value that a strict parse has accepted.
     pub(crate) fn of(raw: &'a str) -> Self {
@@ -154,7 +168,7 @@ impl<'a> Value<'a> {
         match self {
             Self::Object(raw) => {
                 let text = Text::again(raw);
-                text.find(&text.found(), token).map(Value::of)
+                text.find(&text.found(), token).map(|place| Value::of(text.part(place)))
             }
             Self::Array(_) => self.elements()?.into_iter().nth(array_index(token)?),
             _ => None,

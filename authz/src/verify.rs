@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::header::Header;
-use crate::json::Object;
+use crate::json::{Object, Value};
 use crate::key::Key;
 use crate::keys::KeysAtHand;
 use crate::registered::Registered;
@@ -23,7 +23,7 @@ pub struct Verified {
 impl Verified {
     /// The JOSE header (RFC 7515 section 4).
     pub fn header(&self) -> &Object {
-        self.header.members()
+        self.header.object()
     }
 
     /// The claims (RFC 7519 section 4). That they were signed does not mean that they are in force.
@@ -42,6 +42,10 @@ impl Verified {
     /// See [`User::of`].
     pub(crate) fn user(&self, name: &ClaimName) -> Result<User, Denied> {
         User::of(&self.claims, self.registered.user, name)
+    }
+
+    pub(crate) fn typ(&self) -> Option<Value<'_>> {
+        self.header.typ()
     }
 
     pub(crate) fn has_usual_type(&self) -> bool {
