@@ -9,7 +9,8 @@ LOCATION = r"location ~ ^/api/users/(?<user_id>[^/]+)(?:/|$)"
 ASYMMETRIC = ("RS256", "ES256", "ES512", "EdDSA")
 KID = "kT4mZ8qLr2VxWc6NpB0yHd9sJf3GaE7u"
 PATH = "/api/users/{user}/file"
-# Requests in a second from a client on a core of its own: about a third of what a worker carries with its client on one.
+# Requests in a second from a client on a core of its own: a third of what a worker carries with its client on one, or, where
+# the kernel's part costs three times as much, nearly all.
 PACE = 40_000
 # An nginx with a module that does nothing but check the signature, where it has checked the same (arithmetic/).
 ARITHMETIC = ROOT / "target/release/libarithmetic.so"
