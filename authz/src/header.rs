@@ -26,12 +26,16 @@ impl Header {
     /// # Errors
     /// It is malformed, or asks for what is not understood here.
     pub fn read(segment: &[u8]) -> Result<Self, Denied> {
-        let (object, header) = Object::read(token::decode(segment)?, Self::of).map_err(|_| Denied::Header)?;
-        Ok(Self { object, ..header? })
+        Self::parse(token::decode(segment)?)
     }
 
-    /// What such members say. The object that they are in is put in place by who has it.
-    fn of(members: Members) -> Result<Self, Denied> {
+    fn parse(text: Vec<u8>) -> Result<Self, Denied> {
+        let (object, header_of) = Object::read(text, Self::of).map_err(|_| Denied::Header)?;
+        Ok(header_of?(object))
+    }
+
+    /// What such members say: the header that their object makes.
+    fn of(members: Members) -> Result<impl FnOnce(Object) -> Self + use<>, Denied> {
         if members.get("crit").is_some() {
             return Err(Denied::Critical);
         }
@@ -47,8 +51,8 @@ impl Header {
             Some(Value::String(alg)) => Algorithm::named(&alg),
             _ => return Err(Denied::HeaderMember),
         };
-        let has_usual_type = claims::is_usual_type(members.get("typ"));
-        Ok(Self { object: Object::default(), algorithm, kid, typ: members.place("typ"), has_usual_type })
+        let (typ, has_usual_type) = (members.place("typ"), claims::is_usual_type(members.get("typ")));
+        Ok(move |object| Self { object, algorithm, kid, typ, has_usual_type })
     }
 
     /// Its members.
@@ -111,7 +115,7 @@ mod tests {
     use super::*;
 
     fn header(text: &str) -> Result<Header, Denied> {
-        Object::read(text.into(), Header::of).unwrap().1
+        Header::parse(text.into())
     }
 
     #[test]

@@ -21,7 +21,8 @@ fn policy(cached: bool) -> Policy {
     keys.add_secret(SECRET, SecretForm::default(), &KeyLabel::default()).unwrap();
     keys.expect_key_set();
     let claim = ClaimName::parse(b"uid").unwrap();
-    let rules = Rules { issuers: vec!["https://auth.example.com".into()], ..Rules::default() };
+    let issuers = vec!["https://auth.example.com".into()];
+    let rules = Rules { issuers, types: vec!["JWT".into()], ..Rules::default() };
     let policy = Policy::new(Scope::User, claim, Rc::new(keys), rules).unwrap();
     if cached { policy.remembering(Rc::new(Cache::new(NonZeroUsize::new(100).unwrap()))) } else { policy }
 }
