@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use authz::{Algorithms, KeySet};
 use nginx_sys::{NGX_LOG_ERR, ngx_int_t};
@@ -76,12 +77,14 @@ impl FetchedSet {
 
     /// Starts a fetch, unless one has begun within `floor` seconds or is under way.
     fn fetch(&self, r: Request, state: &State, floor: u64) -> bool {
-        let now = now();
+        let last = self.zone.started_at();
+        // Looked at behind that start. nginx's cached time may be of long before it, in a worker that was held up.
+        let now = clock();
         // A start in the future is one of a clock that has been set back since.
-        if now.checked_sub(self.zone.started_at()).is_some_and(|elapsed| elapsed < floor) {
+        if now.checked_sub(last).is_some_and(|elapsed| elapsed < floor) {
             return false;
         }
-        let Some(turn) = self.zone.take_turn(now, now + FETCH_TIMEOUT) else { return false };
+        let Some(turn) = self.zone.take_turn(last, now, now + FETCH_TIMEOUT) else { return false };
         let mut kept = KeptTurn { zone: self.zone, turn, ended: false };
         let uri = String::from_utf8_lossy(&self.request.uri).into_owned();
         let fetch = Fetch::new(MAX_TEXT, move |answer| {
@@ -103,6 +106,11 @@ impl FetchedSet {
         }
         started
     }
+}
+
+/// The time that it is, in seconds since the epoch.
+fn clock() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }
 
 /// A turn that is given back when its fetch ends, or is dropped with the request that fetched.

@@ -128,11 +128,12 @@ impl Zone {
         holder != 0 && now < self.read(|shared| &shared.held_until) && is_alive(holder)
     }
 
-    /// Takes the turn to fetch until a time. `None` while somebody else has it.
-    pub fn take_turn(&self, now: u64, until: u64) -> Option<Turn> {
+    /// Takes the turn to fetch until a time. `None` while somebody else has it, or when a fetch has begun behind the
+    /// `last` one that the caller knows.
+    pub fn take_turn(&self, last: u64, now: u64, until: u64) -> Option<Turn> {
         let shared = self.shared()?;
         self.locked(|| {
-            if self.is_fetching(now) {
+            if self.is_fetching(now) || shared.started_at.load(Ordering::Acquire) != last {
                 return None;
             }
             let count = shared.begun.fetch_add(1, Ordering::AcqRel) & u64::from(u32::MAX);

@@ -3,25 +3,13 @@
 use crate::common::*;
 use std::time::Duration;
 
-/// As many connections to each of two workers as asked for. nginx leaves it to the kernel who accepts.
 fn connections_to_both(nginx: &Nginx, each: usize) -> Vec<Client> {
-    let mut by_worker: Vec<(String, Vec<Client>)> = Vec::new();
-    eventually("both workers accept", || {
-        let mut client = nginx.client();
-        let worker = client.ask(&get("/pid")).text();
-        match by_worker.iter_mut().find(|(pid, _)| *pid == worker) {
-            Some((_, clients)) if clients.len() < each => clients.push(client),
-            Some(_) => {}
-            None => by_worker.push((worker, vec![client])),
-        }
-        by_worker.len() == 2 && by_worker.iter().all(|(_, clients)| clients.len() == each)
-    });
-    by_worker.into_iter().flat_map(|(_, clients)| clients).collect()
+    by_worker(nginx, each).into_iter().flat_map(|(_, clients)| clients).collect()
 }
 
 #[test]
 fn a_cold_start_costs_one_fetch_however_many_ask() {
-    let server = fetching("", "").replacen("location", "location = /pid { return 200 $pid; } location", 1);
+    let server = fetching("", "").replacen("location", &format!("{PID_LOCATION} location"), 1);
     let nginx = Setup::new().workers(2).http(&server);
     let (keys, alice) = (KeyServer::of(&nginx), Issuer::new("alice"));
     let gate = Gate::default();
@@ -52,7 +40,7 @@ fn a_cold_start_refuses_nobody() {
     let location =
         |i| format!("location /{i}/ {{ jwt_user_scope any; jwt_user_scope_key_request /_jwks?{i}; empty_gif; }}\n");
     let nginx = Setup::new().workers(2).server(&format!(
-        "{} location = /pid {{ return 200 $pid; }} location = /_jwks {{ internal; proxy_pass http://unix:keys.sock; }}",
+        "{} {PID_LOCATION} location = /_jwks {{ internal; proxy_pass http://unix:keys.sock; }}",
         (0..SETS).map(location).collect::<String>()
     ));
     let (keys, alice) = (KeyServer::of(&nginx), Issuer::new("alice"));

@@ -109,6 +109,43 @@ fn clients_that_leave_do_not_hammer(nginx: &Nginx, left: &KeyServer) {
     assert!((1.0..=seconds + 1.0).contains(&(fetches as f64)), "{fetches} fetches for {count} clients in {seconds} s");
 }
 
+/// A worker that stood still amid its requests goes on with the time of before, and must not take what another has fetched
+/// meanwhile for something of long ago.
+#[test]
+fn a_worker_that_was_held_up_fetches_nothing_again() {
+    let server = fetching("", "").replacen("location", &format!("{PID_LOCATION} location"), 1);
+    let nginx = Setup::new().workers(2).http(&server);
+    let (keys, old) = (KeyServer::of(&nginx), Issuer::new("old"));
+    let junk = get("/").token(&Issuer::new("junk").token("alice"));
+    keys.publish(key_set(&[&old]));
+    let [(held, mut clients), (_, mut others)] = by_worker(&nginx, 100);
+    let (first, rest) = clients.split_first_mut().expect("a hundred");
+    let other = &mut others[0];
+    expect("the first", "ok", &other.ask(&get("/").token(&old.token("alice"))));
+    let begun = Instant::now();
+    eventually("the worker stands still between two requests", || {
+        nginx.pause(held);
+        first.send(&junk.bytes());
+        rest.iter_mut().for_each(|client| client.send(&junk.bytes()));
+        nginx.resume(held);
+        expect("junk", "unknown_key", &first.receive("GET"));
+        nginx.pause(held);
+        let stands_between = rest.iter_mut().any(|client| !client.is_answered());
+        if !stands_between {
+            rest.iter_mut().for_each(|client| expect("junk", "unknown_key", &client.receive("GET")));
+            nginx.resume(held);
+        }
+        stands_between
+    });
+
+    std::thread::sleep((FLOOR + Duration::from_millis(200)).saturating_sub(begun.elapsed()));
+    expect("behind the floor", "unknown_key", &other.ask(&junk));
+    assert_eq!(keys.count(), 2);
+    nginx.resume(held);
+    rest.iter_mut().for_each(|client| expect("held up", "unknown_key", &client.receive("GET")));
+    assert_eq!(keys.count(), 2, "within the floor nobody causes a fetch");
+}
+
 #[test]
 fn a_rotation_is_picked_up_in_the_background() {
     let nginx = Setup::new().http(&fetching("valid=1s", ""));

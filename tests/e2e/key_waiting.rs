@@ -72,27 +72,13 @@ fn a_client_that_goes_with_its_answer_leaves_the_set_as_it_was() {
     expect("afterwards", "ok", &get("/x").token(&token).send(&nginx));
 }
 
-/// Connections, each with the worker that has accepted it.
-fn by_worker(nginx: &Nginx) -> Vec<(u32, Client)> {
-    let mut clients: Vec<(u32, Client)> = Vec::new();
-    eventually("both workers accept", || {
-        let mut client = nginx.client();
-        let worker = client.ask(&get("/pid")).text().parse().expect("a process id");
-        if clients.iter().all(|(pid, _)| *pid != worker) {
-            clients.push((worker, client));
-        }
-        clients.len() == 2
-    });
-    clients
-}
-
 #[test]
 fn a_worker_that_is_killed_leaves_its_fetch_to_another() {
-    let server = fetching("", "").replacen("location", "location = /pid { return 200 $pid; } location", 1);
+    let server = fetching("", "").replacen("location", &format!("{PID_LOCATION} location"), 1);
     let (nginx, keys, alice, gate) = held_back(&server, 2);
     let asked = get("/x").token(&alice.token("alice"));
-    let [(victim, mut first), (_, mut second)] =
-        <[_; 2]>::try_from(by_worker(&nginx)).unwrap_or_else(|_| panic!("not two workers"));
+    let [(victim, mut first), (_, mut second)] = by_worker(&nginx, 1);
+    let (first, second) = (&mut first[0], &mut second[0]);
     first.send(&asked.bytes());
     until_fetches(&keys, 1);
     second.send(&asked.bytes());
@@ -102,8 +88,8 @@ fn a_worker_that_is_killed_leaves_its_fetch_to_another() {
     gate.open();
     expect("at the other worker", "ok", &second.receive("GET"));
     eventually("the worker is replaced", || children_of(nginx.master()).len() == 2);
-    for (_, mut client) in by_worker(&nginx) {
-        expect("at either worker", "ok", &client.ask(&asked));
+    for (_, mut clients) in by_worker(&nginx, 1) {
+        expect("at either worker", "ok", &clients[0].ask(&asked));
     }
     assert_eq!(keys.count(), 2);
 }

@@ -118,6 +118,16 @@ impl Client {
         Response::parse(&String::from_utf8_lossy(&head))
     }
 
+    /// Whether an answer has begun to come.
+    pub fn is_answered(&mut self) -> bool {
+        self.stream.set_nonblocking(true).expect("a socket");
+        let mut buffer = [0; 1024];
+        let length = self.stream.read(&mut buffer).unwrap_or(0);
+        self.stream.set_nonblocking(false).expect("a socket");
+        self.unread.extend_from_slice(&buffer[..length]);
+        !self.unread.is_empty()
+    }
+
     /// Everything up to the end of the connection.
     pub fn rest(&mut self) -> Vec<u8> {
         self.stream.read_to_end(&mut self.unread).expect("nginx closes the connection");

@@ -19,6 +19,7 @@ mod setup;
 mod shortage;
 mod timeline;
 mod token;
+mod workers;
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -39,6 +40,7 @@ pub use python::python;
 pub use setup::{ConfigCheck, Setup, scoped_server};
 pub use shortage::Shortage;
 pub use token::{EXP, HEADER, SECRET, b64, claims, now, sign, sign_hs512, token, uid};
+pub use workers::{PID_LOCATION, by_worker};
 
 /// A time that nginx may take at most: more by the factor `PATIENCE`, where it runs under a tool that slows it down.
 pub fn patient(time: Duration) -> Duration {

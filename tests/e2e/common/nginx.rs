@@ -84,8 +84,19 @@ impl Nginx {
     /// Kills a worker, which gets no chance to tidy up.
     pub fn kill(&self, worker: u32) {
         self.tolerate("exited on signal 9");
-        let worker = Pid::from_raw(worker.cast_signed()).expect("a process id");
-        kill_process(worker, Signal::KILL).expect("the worker is there");
+        signal_to(worker, Signal::KILL);
+    }
+
+    /// Holds a worker up wherever it is, until it is resumed.
+    pub fn pause(&self, worker: u32) {
+        signal_to(worker, Signal::STOP);
+        super::eventually("the worker stands still", || {
+            field_of(worker, "State").is_some_and(|state| state.starts_with('T'))
+        });
+    }
+
+    pub fn resume(&self, worker: u32) {
+        signal_to(worker, Signal::CONT);
     }
 
     pub fn reload(&self) {
@@ -149,6 +160,11 @@ impl Drop for Nginx {
     }
 }
 
+fn signal_to(worker: u32, signal: Signal) {
+    let worker = Pid::from_raw(worker.cast_signed()).expect("a process id");
+    kill_process(worker, signal).expect("the worker is there");
+}
+
 /// Process ids of the workers of a master.
 pub fn children_of(parent: u32) -> Vec<u32> {
     let processes = std::fs::read_dir("/proc").expect("/proc").filter_map(Result::ok);
@@ -157,6 +173,12 @@ pub fn children_of(parent: u32) -> Vec<u32> {
 }
 
 fn parent_of(pid: u32) -> Option<u32> {
+    field_of(pid, "PPid")?.parse().ok()
+}
+
+/// What the system says of a process under a name.
+fn field_of(pid: u32, name: &str) -> Option<String> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
+    let value = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    Some(value.trim().to_owned())
 }
