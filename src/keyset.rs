@@ -108,7 +108,7 @@ impl FetchedSet {
     }
 }
 
-/// The time that it is, in seconds since the epoch.
+/// The time as [`now`] has it, but read anew: nginx's own is that of the last look at its events.
 fn clock() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }
