@@ -12,6 +12,7 @@ mod issuer;
 mod key_server;
 mod metrics;
 mod nginx;
+mod preload;
 mod published;
 #[cfg_attr(not(ngx_feature = "http_v2"), allow(dead_code))]
 mod python;

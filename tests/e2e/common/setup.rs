@@ -11,8 +11,8 @@ use tempfile::TempDir;
 pub struct Setup {
     pub(super) prefix: TempDir,
     pub(super) has_master: bool,
-    /// Faults are forced, of which the explaining program knows nothing.
-    pub(super) has_faults: bool,
+    /// Whether the explaining program can know what has happened.
+    pub(super) is_explained: bool,
     pub(super) environment: BTreeMap<String, String>,
     log_level: &'static str,
     workers: usize,
@@ -35,7 +35,7 @@ impl Setup {
             prefix: tempfile::Builder::new().prefix("jus").tempdir().expect("a temporary directory"),
             environment: BTreeMap::from([("BETTER_AUTH_SECRET".into(), SECRET.into())]),
             has_master: true,
-            has_faults: false,
+            is_explained: true,
             log_level: "info",
             workers: 1,
             module: None,
@@ -49,6 +49,12 @@ impl Setup {
 
     pub fn without_env(mut self) -> Setup {
         self.environment.clear();
+        self
+    }
+
+    /// Something is done to nginx of which the explaining program knows nothing.
+    pub fn unexplained(mut self) -> Setup {
+        self.is_explained = false;
         self
     }
 
@@ -77,8 +83,7 @@ impl Setup {
     /// Another module than the one under test.
     pub fn module(mut self, module: &Path) -> Setup {
         self.module = Some(module.into());
-        self.has_faults = true;
-        self
+        self.unexplained()
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

@@ -1,10 +1,7 @@
 //! Allocations that fail, one by one: a library that is preloaded into nginx counts those of nginx and of the module.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
 
 use super::setup::Setup;
 
@@ -15,13 +12,9 @@ pub struct Shortage {
 
 impl Setup {
     /// Prepares an nginx whose allocations can be made to fail.
-    pub fn with_shortage(mut self) -> (Setup, Shortage) {
-        self.has_faults = true;
-        let path = self.path("no-memory");
-        std::fs::write(&path, [0; 20]).expect("a file in the prefix");
-        let control = OpenOptions::new().read(true).write(true).open(&path).expect("the file");
-        let (library, path) = (library().display().to_string(), path.display().to_string());
-        (self.env("LD_PRELOAD", &library).env("NO_MEMORY", &path), Shortage { control })
+    pub fn with_shortage(self) -> (Setup, Shortage) {
+        let (setup, control) = self.unexplained().preload("no_memory", "NO_MEMORY", 20);
+        (setup, Shortage { control })
     }
 }
 
@@ -82,22 +75,4 @@ impl Shortage {
         self.control.write_all_at(&rest, 4).expect("the file");
         self.control.write_all_at(&first.to_ne_bytes(), 0).expect("the file");
     }
-}
-
-/// Compiles the library, once.
-fn library() -> &'static Path {
-    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
-    LIBRARY.get_or_init(|| {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/common/no_memory.c");
-        let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join("no_memory.so");
-        let new = library.with_extension(std::process::id().to_string());
-        let compiled = Command::new("cc")
-            .args(["-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-o"])
-            .arg(&new)
-            .arg(source)
-            .status();
-        assert!(compiled.is_ok_and(|status| status.success()), "cc makes a library");
-        std::fs::rename(&new, &library).expect("the library in its place");
-        library
-    })
 }
