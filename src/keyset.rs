@@ -5,26 +5,22 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use authz::{Algorithms, KeySet};
 use nginx_sys::{NGX_LOG_ERR, ngx_int_t};
 
 use crate::alloc;
 use crate::conf::KeyRequest;
-use crate::ffi::{self, Fetch, MAX_TEXT, Request, Turn, Wake, Zone, now};
+use crate::ffi::{self, Attempt, FETCH_TIMEOUT, Fetch, MAX_TEXT, Moment, Request, Turn, Wake, Zone};
 use crate::state::State;
 use crate::status::{Status, place_of_request};
 
-/// Seconds between the starts of two fetches that an unknown `kid` asks for, or a set that is due. Junk in tokens must not
-/// become a load on the identity provider.
-const EARLY_FETCH_FLOOR: u64 = 10;
+/// Milliseconds between the starts of two fetches that an unknown `kid` asks for, or a set that is due. Junk in tokens
+/// must not become a load on the identity provider.
+const EARLY_FETCH_FLOOR: u64 = 10_000;
 
-/// Seconds between the starts of two fetches while there is no set that may be used.
-const FIRST_FETCH_FLOOR: u64 = 1;
-
-/// Seconds after which a fetch is given up, by those who wait for it and by those who would start another.
-const FETCH_TIMEOUT: u64 = 60;
+/// Milliseconds between the starts of two fetches while there is no set that may be used.
+const FIRST_FETCH_FLOOR: u64 = 1_000;
 
 /// Milliseconds between two looks at a fetch under way.
 const POLL: usize = 10;
@@ -50,7 +46,7 @@ impl FetchedSet {
     }
 
     /// The set as of now; `None` when it was never fetched, or too long ago.
-    fn current(&self, now: u64) -> Option<Rc<KeySet>> {
+    fn current(&self, now: Moment) -> Option<Rc<KeySet>> {
         let generation = self.zone.generation();
         if generation != self.generation.get()
             && let Some((generation, text)) = self.zone.load()
@@ -66,8 +62,7 @@ impl FetchedSet {
             self.parsed.replace(set.ok().map(Rc::new));
             self.generation.set(generation);
         }
-        let lapsed = now >= self.zone.fetched_at().saturating_add(self.request.stale);
-        if lapsed { None } else { self.parsed.borrow().clone() }
+        if self.is_older_than(self.request.stale, now) { None } else { self.parsed.borrow().clone() }
     }
 
     /// Whether a set has been stored that this location has not looked at.
@@ -75,16 +70,19 @@ impl FetchedSet {
         self.generation.get() != self.zone.generation()
     }
 
-    /// Starts a fetch, unless one has begun within `floor` seconds or is under way.
-    fn fetch(&self, r: Request, state: &State, floor: u64) -> bool {
-        let last = self.zone.started_at();
-        // Looked at behind that start. nginx's cached time may be of long before it, in a worker that was held up.
-        let now = clock();
-        // A start in the future is one of a clock that has been set back since.
-        if now.checked_sub(last).is_some_and(|elapsed| elapsed < floor) {
-            return false;
-        }
-        let Some(turn) = self.zone.take_turn(last, now, now + FETCH_TIMEOUT) else { return false };
+    /// Whether there is a set, fetched so many seconds ago or more.
+    fn is_older_than(&self, seconds: u64, now: Moment) -> bool {
+        self.zone.age(now).is_some_and(|age| age >= seconds.saturating_mul(1000))
+    }
+
+    /// Starts a fetch, unless one has begun within `floor` milliseconds or has ended since `finished` was read. Whether one
+    /// is under way now, this or another's.
+    fn fetch(&self, r: Request, state: &State, floor: u64, finished: u64) -> bool {
+        let turn = match self.zone.attempt(floor, finished) {
+            Attempt::Begins(turn) => turn,
+            Attempt::UnderWay => return true,
+            Attempt::Refused => return false,
+        };
         let mut kept = KeptTurn { zone: self.zone, turn, ended: false };
         let uri = String::from_utf8_lossy(&self.request.uri).into_owned();
         let fetch = Fetch::new(MAX_TEXT, move |answer| {
@@ -108,11 +106,6 @@ impl FetchedSet {
     }
 }
 
-/// The time as [`now`] has it, but read anew: nginx's own is that of the last look at its events.
-fn clock() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
-}
-
 /// A turn that is given back when its fetch ends, or is dropped with the request that fetched.
 struct KeptTurn {
     zone: &'static Zone,
@@ -128,7 +121,7 @@ impl KeptTurn {
         if set.is_empty() {
             return Err("its answer holds no key that can be used".into());
         }
-        if self.zone.store(self.turn, text, now()) { Ok(()) } else { Err("it came too late".into()) }
+        if self.zone.store(self.turn, text) { Ok(()) } else { Err("it came too late".into()) }
     }
 }
 
@@ -164,7 +157,7 @@ impl FetchedSets {
     pub fn current(&self) -> SetsNow {
         let mut known = self.known.borrow_mut();
         if !self.is_empty() {
-            let now = now();
+            let now = Moment::now();
             let current = || self.sets.iter().map(|set| set.current(now));
             if !current().zip(known.iter()).all(|(one, other)| is_same(&one, other)) {
                 *known = current().collect();
@@ -197,10 +190,17 @@ pub enum Lack {
 
 /// What a request knows of the fetches that it waits for.
 pub struct Waiting {
-    /// When it has waited enough.
-    until: u64,
-    /// Ended fetches of each set, when it began to wait.
-    finished: Vec<u64>,
+    since: Moment,
+    /// Ended fetches of each set, when it began to wait for one.
+    finished: Option<Box<[u64]>>,
+    /// A set has changed, so that it decides again, whatever is under way.
+    outdated: bool,
+}
+
+impl Waiting {
+    fn is_over(&self) -> bool {
+        Moment::now().elapsed_since(self.since) >= FETCH_TIMEOUT
+    }
 }
 
 /// Makes a request wait for a key, if a fetch is under way or can begin. `None` when there is nothing left to wait for.
@@ -211,36 +211,38 @@ pub fn wait_for(
     state: &State,
     lack: Lack,
 ) -> Option<ngx_int_t> {
-    let now = now();
     let mut waiting = state.waiting.borrow_mut();
-    let again = waiting.is_some();
-    let waiting = waiting.get_or_insert_with(|| Waiting {
-        until: now + FETCH_TIMEOUT,
-        finished: sets.sets.iter().map(|set| set.zone.finished()).collect(),
-    });
-    if now >= waiting.until {
+    let waiting = waiting.get_or_insert_with(|| Waiting { since: Moment::now(), finished: None, outdated: false });
+    if waiting.is_over() {
         return None;
     }
-    let floor = match lack {
-        // Whoever fetched may be gone, and have left nothing.
-        Lack::Key if !again => EARLY_FETCH_FLOOR,
-        _ => FIRST_FETCH_FLOOR,
-    };
-    let mut pending = false;
-    for ((set, &finished), used) in sets.sets.iter().zip(&waiting.finished).zip(decided_on) {
-        if lack == Lack::Set && used.is_some() {
-            continue;
+    let again = waiting.finished.is_some();
+    let finished = waiting.finished.take().unwrap_or_else(|| sets.sets.iter().map(|set| set.zone.finished()).collect());
+    let is_outdated = || !same_sets(&sets.current(), decided_on);
+    // Behind the counts: nobody fetches what another's fetch has brought by then.
+    waiting.outdated = is_outdated();
+    let mut pending = again && waiting.outdated;
+    if !waiting.outdated {
+        let floor = match lack {
+            // Whoever fetched may be gone, and have left nothing.
+            Lack::Key if !again => EARLY_FETCH_FLOOR,
+            _ => FIRST_FETCH_FLOOR,
+        };
+        for ((set, &finished), used) in sets.sets.iter().zip(&finished).zip(decided_on) {
+            // Whoever has waited for a fetch to its end waits for no other.
+            if lack == Lack::Set && used.is_some() || set.zone.finished() != finished {
+                continue;
+            }
+            // Somebody has to fetch again, as soon as the floor allows.
+            let soon = again && set.zone.has_begun_within(floor);
+            pending |= set.fetch(r, state, floor, finished) || soon;
         }
-        let ended = set.zone.finished() != finished;
-        // Somebody has to fetch again, as soon as the floor allows.
-        let soon = again && now < set.zone.started_at().saturating_add(floor);
-        // Asked twice: another worker may begin in between.
-        let fetching = || set.zone.is_fetching(now);
-        pending |= !ended && (fetching() || set.fetch(r, state, floor) || soon || fetching());
+        // Whatever another worker has stored until now is worth another decision.
+        waiting.outdated = is_outdated();
     }
-    // Last: whatever another worker has stored until now is worth another decision.
-    pending |= !same_sets(&sets.current(), decided_on);
-    pending.then(|| wait_on(r, state))
+    // Until it has waited for a fetch, the next look is its first.
+    waiting.finished = pending.then_some(finished);
+    (pending || waiting.outdated).then(|| wait_on(r, state))
 }
 
 /// Whether nothing has changed since the request began to wait, so that there is nothing new to decide on.
@@ -248,12 +250,12 @@ pub fn is_pending(sets: &FetchedSets, state: &State) -> bool {
     if sets.is_empty() {
         return false;
     }
-    let now = now();
     state.waiting.borrow().as_ref().is_some_and(|waiting| {
+        let Some(finished) = waiting.finished.as_ref().filter(|_| !waiting.outdated) else { return false };
         let same = |(set, finished): (&FetchedSet, &u64)| !set.is_outdated() && set.zone.finished() == *finished;
-        now < waiting.until
-            && sets.sets.iter().zip(&waiting.finished).all(same)
-            && sets.sets.iter().any(|set| set.zone.is_fetching(now))
+        !waiting.is_over()
+            && sets.sets.iter().zip(finished).all(same)
+            && sets.sets.iter().any(|set| set.zone.is_fetching())
     })
 }
 
@@ -264,11 +266,14 @@ pub fn wait_on(r: Request, state: &State) -> ngx_int_t {
 
 /// Fetches sets again whose time has come. The request goes on with the keys at hand.
 pub fn refresh(r: Request, sets: &FetchedSets, state: &State) {
-    let now = now();
+    if sets.is_empty() {
+        return;
+    }
+    let now = Moment::now();
     for set in &sets.sets {
-        let due = set.zone.fetched_at().saturating_add(set.request.valid);
-        if set.zone.generation() > 0 && now >= due && !set.zone.is_fetching(now) {
-            set.fetch(r, state, EARLY_FETCH_FLOOR.min(set.request.valid));
+        let (finished, valid) = (set.zone.finished(), set.request.valid);
+        if set.is_older_than(valid, now) {
+            set.fetch(r, state, EARLY_FETCH_FLOOR.min(valid.saturating_mul(1000)), finished);
         }
     }
 }

@@ -13,7 +13,7 @@ use nginx_sys::{NGX_LOG_WARN, ngx_int_t};
 
 use crate::alloc;
 use crate::conf::LocConf;
-use crate::ffi::{self, Conf, CounterZone, Counters, Request, Series, Zone, now};
+use crate::ffi::{self, Conf, CounterZone, Counters, Moment, Request, Series, Zone, now};
 use crate::state::State;
 
 /// The numbers of a server: one for each result word, and behind them the remembered tokens.
@@ -231,8 +231,8 @@ impl Status {
     fn shown_sets(&self) -> Vec<ShownSet> {
         let mut shown: Vec<ShownSet> = Vec::new();
         for KeySet { labels, zone, .. } in &*self.sets.borrow() {
-            let is_there = zone.generation() > 0;
-            let age = if is_there { now().saturating_sub(zone.fetched_at()) } else { 0 };
+            let age = zone.age(Moment::now());
+            let (is_there, age) = (age.is_some(), age.unwrap_or_default() / 1000);
             let (fetches, failures) = (zone.fetches(), zone.failures());
             match shown.iter_mut().find(|set| set.labels == *labels) {
                 Some(set) => {

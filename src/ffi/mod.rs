@@ -4,6 +4,7 @@
 //! they point to alive for as long as a callback runs, and everything runs on one thread.
 
 mod answer;
+mod clock;
 mod conf;
 mod counters;
 mod failure;
@@ -27,12 +28,13 @@ use nginx_sys::{
 };
 use ngx::log::{LOG_BUFFER_SIZE, log_error, write_fmt};
 
+pub use self::clock::Moment;
 pub use self::conf::{Conf, Place, Position};
 pub use self::counters::{CounterZone, Counters, Series};
 pub use self::fetch::Fetch;
 pub use self::request::{Captures, Request, VariableValue};
 pub use self::wait::Wake;
-pub use self::zone::{MAX_TEXT, Turn, Zone, forget_freed};
+pub use self::zone::{Attempt, FETCH_TIMEOUT, MAX_TEXT, Turn, Zone, forget_freed};
 use crate::conf::MainConf;
 use crate::variables::is_own;
 use crate::{ngx_http_jwt_user_scope_filter_module, ngx_http_jwt_user_scope_module};

@@ -8,18 +8,22 @@ use core::ffi::c_void;
 use core::mem;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicU64, Ordering};
+use std::process;
 use std::rc::Rc;
 
 use nginx_sys::{
-    NGX_OK, ngx_cycle_t, ngx_int_t, ngx_list_t, ngx_pid, ngx_shared_memory_add, ngx_shm_zone_t, ngx_shmtx_lock,
-    ngx_shmtx_t, ngx_shmtx_unlock, ngx_slab_alloc, ngx_slab_pool_t,
+    NGX_OK, ngx_cycle_t, ngx_int_t, ngx_list_t, ngx_shared_memory_add, ngx_shm_zone_t, ngx_shmtx_lock, ngx_shmtx_t,
+    ngx_shmtx_unlock, ngx_slab_alloc, ngx_slab_pool_t,
 };
 
-use super::{Conf, CounterZone, counters, str_of};
+use super::{Conf, CounterZone, Moment, counters, str_of};
 use crate::{ERROR, ngx_http_jwt_user_scope_module};
 
 /// Largest text of a key set.
 pub const MAX_TEXT: usize = authz::MAX_SET_BYTES;
+
+/// Milliseconds after which a fetch is given up, by those who wait for it and by those who would start another.
+pub const FETCH_TIMEOUT: u64 = 60_000;
 
 /// What the workers share. All zero at first: never fetched.
 #[repr(C)]
@@ -28,14 +32,12 @@ struct Shared {
     generation: AtomicU64,
     /// Counts the fetches that have ended.
     finished: AtomicU64,
-    /// When the last set was stored, in seconds since the epoch.
-    fetched_at: AtomicU64,
+    /// When the fetch began that has brought the set. Its keys may have been withdrawn from then on.
+    fetched_at: SharedMoment,
     /// When the last fetch began.
-    started_at: AtomicU64,
+    started_at: SharedMoment,
     /// Whose fetch is under way: a process in the upper half, its count of fetches in the lower; 0 for nobody's.
     holder: AtomicU64,
-    /// When a fetch under way is given up.
-    held_until: AtomicU64,
     /// Counts the fetches that have begun.
     begun: AtomicU64,
     /// Counts the fetches that have brought an answer or an error, for the status.
@@ -44,6 +46,41 @@ struct Shared {
     failures: AtomicU64,
     lengths: [AtomicU64; 2],
     texts: [[u8; MAX_TEXT]; 2],
+}
+
+/// A moment that one process writes and all read. Half of an older one makes things older than they are, not younger.
+#[repr(C)]
+struct SharedMoment {
+    running: AtomicU64,
+    of_day: AtomicU64,
+}
+
+impl SharedMoment {
+    fn load(&self) -> Moment {
+        Moment { running: self.running.load(Ordering::Acquire), of_day: self.of_day.load(Ordering::Acquire) }
+    }
+
+    fn store(&self, moment: Moment) {
+        self.running.store(moment.running, Ordering::Release);
+        self.of_day.store(moment.of_day, Ordering::Release);
+    }
+}
+
+impl Shared {
+    /// Whether a fetch is under way, by a process that lives and is not too slow.
+    fn is_fetching(&self) -> bool {
+        let holder = self.holder.load(Ordering::Acquire);
+        holder != 0 && Moment::now().elapsed_since(self.started_at.load()) < FETCH_TIMEOUT && is_alive(holder)
+    }
+
+    /// Whether a fetch has begun within so many milliseconds.
+    fn has_begun_within(&self, milliseconds: u64) -> bool {
+        // The count is the last that is written.
+        let any = self.begun.load(Ordering::Acquire) > 0;
+        // The clock is read behind the start that it is compared with.
+        let last = self.started_at.load();
+        any && Moment::now().elapsed_since(last) < milliseconds
+    }
 }
 
 /// A zone of one key set.
@@ -55,8 +92,21 @@ pub struct Zone {
 }
 
 /// The right to fetch, of one process for all.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Turn(u64);
+#[derive(Clone, Copy)]
+pub struct Turn {
+    holder: u64,
+    began: Moment,
+}
+
+/// What comes of asking for the turn.
+pub enum Attempt {
+    /// It is the caller's.
+    Begins(Turn),
+    /// Somebody's fetch is under way.
+    UnderWay,
+    /// There is none, and it is not the time for one.
+    Refused,
+}
 
 impl Zone {
     /// The zone of this name, which nginx makes once the configuration has been read. `None` after an error that nginx
@@ -97,12 +147,10 @@ impl Zone {
         self.read(|shared| &shared.finished)
     }
 
-    pub fn fetched_at(&self) -> u64 {
-        self.read(|shared| &shared.fetched_at)
-    }
-
-    pub fn started_at(&self) -> u64 {
-        self.read(|shared| &shared.started_at)
+    /// Milliseconds since the set was fetched. `None` before the first.
+    pub fn age(&self, now: Moment) -> Option<u64> {
+        let shared = self.shared().filter(|_| self.generation() > 0)?;
+        Some(now.age_since(shared.fetched_at.load()))
     }
 
     /// Fetches that have come to their end.
@@ -123,48 +171,61 @@ impl Zone {
     }
 
     /// Whether a fetch is under way, by a process that lives and is not too slow.
-    pub fn is_fetching(&self, now: u64) -> bool {
-        let holder = self.read(|shared| &shared.holder);
-        holder != 0 && now < self.read(|shared| &shared.held_until) && is_alive(holder)
+    pub fn is_fetching(&self) -> bool {
+        self.shared().is_some_and(Shared::is_fetching)
     }
 
-    /// Takes the turn to fetch until a time. `None` while somebody else has it, or when a fetch has begun behind the
-    /// `last` one that the caller knows.
-    pub fn take_turn(&self, last: u64, now: u64, until: u64) -> Option<Turn> {
-        let shared = self.shared()?;
+    /// Whether a fetch has begun within so many milliseconds.
+    pub fn has_begun_within(&self, milliseconds: u64) -> bool {
+        self.shared().is_some_and(|shared| shared.has_begun_within(milliseconds))
+    }
+
+    /// Asks for the turn to fetch. It is refused when a fetch has begun within `floor` milliseconds, and when one has ended
+    /// since `finished` was read: the caller has not looked at what it has brought.
+    pub fn attempt(&self, floor: u64, finished: u64) -> Attempt {
+        let Some(shared) = self.shared() else { return Attempt::Refused };
+        let without_turn = || if shared.is_fetching() { Attempt::UnderWay } else { Attempt::Refused };
+        // Without the mutex first: junk in tokens must not have workers wait for each other.
+        if shared.has_begun_within(floor) || shared.is_fetching() {
+            return without_turn();
+        }
         self.locked(|| {
-            if self.is_fetching(now) || shared.started_at.load(Ordering::Acquire) != last {
-                return None;
+            let is_over = shared.finished.load(Ordering::Acquire) != finished;
+            if is_over || shared.has_begun_within(floor) || shared.is_fetching() {
+                return without_turn();
             }
-            let count = shared.begun.fetch_add(1, Ordering::AcqRel) & u64::from(u32::MAX);
-            // SAFETY: nginx sets it once in every process.
-            let turn = unsafe { ngx_pid as u64 } << 32 | count;
-            shared.held_until.store(until, Ordering::Release);
-            shared.holder.store(turn, Ordering::Release);
-            // Last: who is kept from a fetch of its own by it sees whose fetch is under way.
-            shared.started_at.store(now, Ordering::Release);
-            Some(Turn(turn))
+            let began = Moment::now();
+            let count = shared.begun.load(Ordering::Acquire) + 1;
+            let holder = u64::from(process::id()) << 32 | count & u64::from(u32::MAX);
+            // In this order: who is kept from a fetch of its own by this start sees whose fetch is under way.
+            shared.holder.store(holder, Ordering::Release);
+            shared.started_at.store(began);
+            shared.begun.store(count, Ordering::Release);
+            Attempt::Begins(Turn { holder, began })
         })
     }
 
     /// Gives the turn back. `ended`: the fetch has come to its end, rather than lost its client.
     pub fn give_back(&self, turn: Turn, ended: bool) {
         let Some(shared) = self.shared() else { return };
-        if shared.holder.compare_exchange(turn.0, 0, Ordering::AcqRel, Ordering::Acquire).is_ok() && ended {
-            shared.finished.fetch_add(1, Ordering::AcqRel);
-        }
+        self.locked(|| {
+            if shared.holder.load(Ordering::Acquire) == turn.holder {
+                shared.finished.fetch_add(u64::from(ended), Ordering::AcqRel);
+                shared.holder.store(0, Ordering::Release);
+            }
+        });
     }
 
     /// Stores a set. `false` when it is too large, or the turn has passed to another: its set is the newer one.
-    pub fn store(&self, turn: Turn, text: &[u8], now: u64) -> bool {
+    pub fn store(&self, turn: Turn, text: &[u8]) -> bool {
         let Some(shared) = self.shared() else { return false };
         self.locked(|| {
-            if text.len() > MAX_TEXT || shared.holder.load(Ordering::Acquire) != turn.0 {
+            if text.len() > MAX_TEXT || shared.holder.load(Ordering::Acquire) != turn.holder {
                 return false;
             }
             // The same set again, as usual: nobody has to read it anew, and tokens verified with it stay known.
             if self.stored(shared) == Some(text) {
-                shared.fetched_at.store(now, Ordering::Release);
+                shared.fetched_at.store(turn.began);
                 return true;
             }
             let next = shared.generation.load(Ordering::Acquire) + 1;
@@ -175,7 +236,7 @@ impl Zone {
                 ptr::copy_nonoverlapping(text.as_ptr(), place, text.len());
             }
             shared.lengths[half].store(text.len() as u64, Ordering::Release);
-            shared.fetched_at.store(now, Ordering::Release);
+            shared.fetched_at.store(turn.began);
             shared.generation.store(next, Ordering::Release);
             true
         })
@@ -208,13 +269,12 @@ impl Zone {
 
 /// Whether the process of a turn exists. A signal of 0 only asks.
 fn is_alive(holder: u64) -> bool {
-    let process = (holder >> 32) as libc::pid_t;
-    // SAFETY: nginx sets it once in every process.
-    if process == unsafe { ngx_pid } {
+    let holder = holder >> 32;
+    if holder == u64::from(process::id()) {
         return true;
     }
     // SAFETY: sends nothing.
-    let asked = unsafe { libc::kill(process, 0) };
+    let asked = unsafe { libc::kill(holder as libc::pid_t, 0) };
     asked == 0 || std::io::Error::last_os_error().raw_os_error() == Some(libc::EPERM)
 }
 

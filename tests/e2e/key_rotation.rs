@@ -4,9 +4,6 @@ use crate::common::*;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Seconds between the starts of early fetches, as the documentation states.
-const FLOOR: Duration = Duration::from_secs(10);
-
 fn location(name: &str, socket: &str) -> String {
     format!(
         "location /{name}/ {{ jwt_user_scope any; jwt_user_scope_key_request /_{name}; empty_gif; }}
@@ -31,12 +28,13 @@ fn junk(count: usize) -> Vec<Issuer> {
     (0..count).map(|i| Issuer::new(&format!("junk{i}"))).collect()
 }
 
-/// All of the floor, in one test: it takes its time.
+/// Ten seconds between the starts of early fetches, as the documentation states.
 #[test]
 fn an_unknown_kid_is_worth_one_fetch_in_ten_seconds() {
     let servers = [("rotated", "keys.sock"), ("left", "left.sock"), ("lost", "lost.sock")];
     let server = scoped_server(&servers.map(|(name, socket)| location(name, socket)).concat());
-    let nginx = Setup::new().workers(2).http(&server);
+    let (setup, clocks) = Setup::new().with_clocks();
+    let nginx = setup.workers(2).http(&server);
     let [keys, left, lost] = ["keys.sock", "left.sock", "lost.sock"].map(|socket| KeyServer::at(&nginx.path(socket)));
     let (old, new, junk) = (Issuer::new("old"), Issuer::new("new"), junk(40));
     keys.publish(key_set(&[&old]));
@@ -45,28 +43,28 @@ fn an_unknown_kid_is_worth_one_fetch_in_ten_seconds() {
     for location in ["rotated", "left", "lost"] {
         expect("the first", "ok", &ask(&nginx, location, &old));
     }
-    let begun = Instant::now();
 
     keys.publish(key_set(&[&new, &old]));
-    for issuer in &junk {
-        expect("junk", "unknown_key", &ask(&nginx, "rotated", issuer));
+    for seconds in [0, 5] {
+        clocks.set_running(seconds);
+        for issuer in &junk {
+            expect("junk", "unknown_key", &ask(&nginx, "rotated", issuer));
+        }
+        expect("too early", "unknown_key", &ask(&nginx, "rotated", &new));
     }
-    expect("too early", "unknown_key", &ask(&nginx, "rotated", &new));
     assert_eq!(keys.count(), 1, "within the floor nobody causes a fetch");
 
-    std::thread::sleep((FLOOR + Duration::from_millis(200)).saturating_sub(begun.elapsed()));
-    let begun = Instant::now();
-    // On a machine that is busy with something else, another ten seconds may go by.
-    let is_bounded = || (2..=2 + (begun.elapsed().as_secs() / FLOOR.as_secs()) as usize).contains(&keys.count());
+    clocks.set_running(10);
     let issuers: Vec<_> = junk.iter().chain([&new, &old, &new]).collect();
     for (i, response) in ask_at_once(&nginx, "rotated", &issuers).iter().enumerate() {
         expect("behind it", if i < junk.len() { "unknown_key" } else { "ok" }, response);
     }
-    assert!(is_bounded(), "one fetch for all of them: {}", keys.count());
+    assert_eq!(keys.count(), 2, "one fetch for all of them");
+    clocks.set_running(15);
     for issuer in &junk {
         expect("more junk", "unknown_key", &ask(&nginx, "rotated", issuer));
     }
-    assert!(is_bounded(), "no fetch for junk: {}", keys.count());
+    assert_eq!(keys.count(), 2, "no fetch for junk");
     a_client_that_leaves_does_not_use_it_up(&nginx, &lost);
     clients_that_leave_do_not_hammer(&nginx, &left);
 }
@@ -107,43 +105,6 @@ fn clients_that_leave_do_not_hammer(nginx: &Nginx, left: &KeyServer) {
     drop(clients);
     gate.open();
     assert!((1.0..=seconds + 1.0).contains(&(fetches as f64)), "{fetches} fetches for {count} clients in {seconds} s");
-}
-
-/// A worker that stood still amid its requests goes on with the time of before, and must not take what another has fetched
-/// meanwhile for something of long ago.
-#[test]
-fn a_worker_that_was_held_up_fetches_nothing_again() {
-    let server = fetching("", "").replacen("location", &format!("{PID_LOCATION} location"), 1);
-    let nginx = Setup::new().workers(2).http(&server);
-    let (keys, old) = (KeyServer::of(&nginx), Issuer::new("old"));
-    let junk = get("/").token(&Issuer::new("junk").token("alice"));
-    keys.publish(key_set(&[&old]));
-    let [(held, mut clients), (_, mut others)] = by_worker(&nginx, 100);
-    let (first, rest) = clients.split_first_mut().expect("a hundred");
-    let other = &mut others[0];
-    expect("the first", "ok", &other.ask(&get("/").token(&old.token("alice"))));
-    let begun = Instant::now();
-    eventually("the worker stands still between two requests", || {
-        nginx.pause(held);
-        first.send(&junk.bytes());
-        rest.iter_mut().for_each(|client| client.send(&junk.bytes()));
-        nginx.resume(held);
-        expect("junk", "unknown_key", &first.receive("GET"));
-        nginx.pause(held);
-        let stands_between = rest.iter_mut().any(|client| !client.is_answered());
-        if !stands_between {
-            rest.iter_mut().for_each(|client| expect("junk", "unknown_key", &client.receive("GET")));
-            nginx.resume(held);
-        }
-        stands_between
-    });
-
-    std::thread::sleep((FLOOR + Duration::from_millis(200)).saturating_sub(begun.elapsed()));
-    expect("behind the floor", "unknown_key", &other.ask(&junk));
-    assert_eq!(keys.count(), 2);
-    nginx.resume(held);
-    rest.iter_mut().for_each(|client| expect("held up", "unknown_key", &client.receive("GET")));
-    assert_eq!(keys.count(), 2, "within the floor nobody causes a fetch");
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod http2;
 mod issuer;
 mod key_server;
 mod metrics;
+mod moved_clock;
 mod nginx;
 mod preload;
 mod published;
@@ -35,6 +36,7 @@ pub use http2::{Http2Request, over_http2, over_http2_at_once, over_http2_cancell
 pub use issuer::{Issuer, key_set};
 pub use key_server::{Gate, KeyServer, fetching, response};
 pub use metrics::Metrics;
+pub use moved_clock::Clocks;
 pub use nginx::{Nginx, children_of};
 #[cfg_attr(not(ngx_feature = "http_v2"), allow(unused_imports))]
 pub use python::python;

@@ -90,9 +90,12 @@ impl Nginx {
     /// Holds a worker up wherever it is, until it is resumed.
     pub fn pause(&self, worker: u32) {
         signal_to(worker, Signal::STOP);
-        super::eventually("the worker stands still", || {
-            field_of(worker, "State").is_some_and(|state| state.starts_with('T'))
-        });
+        super::eventually("the worker stands still", || self.is_held(worker));
+    }
+
+    /// Whether a worker stands still.
+    pub fn is_held(&self, worker: u32) -> bool {
+        field_of(worker, "State").is_some_and(|state| state.starts_with('T'))
     }
 
     pub fn resume(&self, worker: u32) {

@@ -1,0 +1,50 @@
+//! How much time has passed, whatever is done to the machine's time of day.
+
+use libc::clockid_t;
+
+// A few milliseconds behind the precise ones, and a fraction of their price: the kernel keeps them at every tick.
+#[cfg(target_os = "linux")]
+const CLOCKS: [clockid_t; 2] = [libc::CLOCK_MONOTONIC_COARSE, libc::CLOCK_REALTIME_COARSE];
+#[cfg(not(target_os = "linux"))]
+const CLOCKS: [clockid_t; 2] = [libc::CLOCK_MONOTONIC, libc::CLOCK_REALTIME];
+
+/// A moment as two clocks have it, in milliseconds. The same for all processes of the machine.
+///
+/// It is read anew each time: nginx's cached time is that of the last look at its events, in each worker another.
+#[derive(Clone, Copy, Default)]
+pub struct Moment {
+    /// Never set, but it may stand still while the machine is suspended.
+    pub running: u64,
+    /// Since 1970. It may be set.
+    pub of_day: u64,
+}
+
+impl Moment {
+    pub fn now() -> Self {
+        let [running, of_day] = CLOCKS.map(read);
+        Self { running, of_day }
+    }
+
+    /// Milliseconds that have passed since another moment, without those of a suspended machine. 0 when it is still to
+    /// come.
+    pub fn elapsed_since(self, other: Self) -> u64 {
+        self.running.saturating_sub(other.running)
+    }
+
+    /// Milliseconds since another moment by the clock that says more: nothing is younger for a time of day that was set
+    /// back, nor for a machine that has slept.
+    pub fn age_since(self, other: Self) -> u64 {
+        self.elapsed_since(other).max(self.of_day.saturating_sub(other.of_day))
+    }
+}
+
+/// Milliseconds of a clock. The greatest number for one that cannot be read, so that everything is old.
+fn read(clock: clockid_t) -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel writes the time, or nothing when it says so.
+    if unsafe { libc::clock_gettime(clock, &raw mut time) } != 0 {
+        return u64::MAX;
+    }
+    let milliseconds = i128::from(time.tv_sec) * 1000 + i128::from(time.tv_nsec) / 1_000_000;
+    u64::try_from(milliseconds).unwrap_or(u64::MAX)
+}

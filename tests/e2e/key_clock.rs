@@ -1,0 +1,122 @@
+//! Clocks that are set, and machines that sleep: no key is trusted for longer than its set may be used.
+
+use crate::common::*;
+use crate::status::STATUS;
+use std::time::Duration;
+
+const DAY: i64 = 24 * 60 * 60;
+
+fn ask(nginx: &Nginx, issuer: &Issuer) -> Response {
+    get("/").token(&issuer.token("alice")).send(nginx)
+}
+
+/// The set has been fetched: from now on the provider has withdrawn the old key.
+fn expect_withdrawn(nginx: &Nginx, keys: &KeyServer, clocks: &Clocks) {
+    let (old, new) = (Issuer::new("old"), Issuer::new("new"));
+    expect("before it is due", "ok", &ask(nginx, &old));
+    keys.publish(key_set(&[&new]));
+    clocks.set_running(61);
+    expect("the one that fetches", "ok", &ask(nginx, &old));
+    eventually("the withdrawn key no longer counts", || ask(nginx, &old).status == 401);
+    expect("its successor", "ok", &ask(nginx, &new));
+}
+
+#[test]
+fn a_set_is_fetched_again_whatever_was_done_to_the_time_of_day() {
+    for (at_first, later) in [(0, -DAY), (DAY, 0), (-DAY, -2 * DAY)] {
+        let (setup, clocks) = Setup::new().unexplained().with_clocks();
+        clocks.set_of_day(at_first);
+        let nginx = setup.http(&fetching("valid=1m", ""));
+        let keys = KeyServer::of(&nginx);
+        keys.publish(key_set(&[&Issuer::new("old")]));
+        expect("the first", "ok", &ask(&nginx, &Issuer::new("old")));
+        clocks.set_of_day(later);
+        expect_withdrawn(&nginx, &keys, &clocks);
+    }
+}
+
+/// A key may have been withdrawn from the moment on that it was asked for.
+#[test]
+fn a_set_is_as_old_as_its_fetch() {
+    let (setup, clocks) = Setup::new().unexplained().with_clocks();
+    let nginx = setup.http(&fetching("valid=20s", ""));
+    let (keys, gate, alice) = (KeyServer::of(&nginx), Gate::default(), Issuer::new("alice"));
+    keys.answer_behind(&gate, response("200 OK", "", key_set(&[&alice])));
+    let mut client = nginx.client();
+    client.send(&get("/").token(&alice.token("alice")).bytes());
+    gate.holds_one();
+    clocks.set_running(21);
+    gate.open();
+    expect("the first", "ok", &client.receive("GET"));
+    eventually("it is due at once", || keys.count() == 2);
+}
+
+#[test]
+fn a_set_lapses_by_the_clock_that_says_more() {
+    let (setup, clocks) = Setup::new().unexplained().with_clocks();
+    let nginx = setup.http(&fetching("valid=1h stale=2h", ""));
+    nginx.tolerate("connect() to unix:keys.sock failed");
+    let (keys, alice) = (KeyServer::of(&nginx), Issuer::new("alice"));
+    keys.publish(key_set(&[&alice]));
+    expect("the first", "ok", &ask(&nginx, &alice));
+    drop(keys);
+    let hours = |hours: i64| hours * 3600;
+    for (of_day, running, word) in [
+        (hours(1), 0, "ok"),
+        (-DAY, hours(1), "ok"),
+        // The machine has slept.
+        (hours(2), 0, "keys_unavailable"),
+        // Its time of day was wrong, and is put right.
+        (0, hours(1), "ok"),
+        (0, hours(2), "keys_unavailable"),
+        (-DAY, hours(2), "keys_unavailable"),
+    ] {
+        clocks.set_of_day(of_day);
+        clocks.set_running(running);
+        expect(&format!("of day {of_day}, running {running}"), word, &ask(&nginx, &alice));
+    }
+}
+
+#[test]
+fn a_set_grows_old_on_the_status_page_too() {
+    let (setup, clocks) = Setup::new().unexplained().with_clocks();
+    let server = fetching("", "").replacen("listen", "server_name s; listen", 1);
+    let nginx = setup.http(&format!("{STATUS} {server}"));
+    let (keys, alice) = (KeyServer::of(&nginx), Issuer::new("alice"));
+    keys.publish(key_set(&[&alice]));
+    expect("the first", "ok", &ask(&nginx, &alice));
+    let age = || {
+        let metrics = Metrics::of(&nginx, "status.sock");
+        metrics.get(r#"key_set_age_seconds{server="s",uri="/_jwks"}"#).expect("an age")
+    };
+    for (of_day, running) in [(-DAY, 200), (200, 0), (200, 100)] {
+        clocks.set_of_day(of_day);
+        clocks.set_running(running);
+        assert!((200..230).contains(&age()), "of day {of_day}, running {running}: {}", age());
+    }
+}
+
+#[test]
+fn a_worker_that_stands_still_keeps_no_turn() {
+    let (setup, clocks) = Setup::new().unexplained().with_clocks();
+    let server = fetching("", "").replacen("location", &format!("{PID_LOCATION} location"), 1);
+    let nginx = setup.workers(2).http(&server);
+    let (keys, gate, alice) = (KeyServer::of(&nginx), Gate::default(), Issuer::new("alice"));
+    keys.answer_behind(&gate, response("200 OK", "", key_set(&[&alice])));
+    let asked = get("/").token(&alice.token("alice"));
+    let [(held, mut first), (_, mut second)] = by_worker(&nginx, 1);
+    first[0].send(&asked.bytes());
+    gate.holds_one();
+    nginx.pause(held);
+    second[0].send(&asked.bytes());
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(keys.count(), 1, "one fetch, whose worker is alive");
+    clocks.set_of_day(-DAY);
+    clocks.set_running(61);
+    keys.publish(key_set(&[&alice]));
+    expect("one that has waited for a minute", "keys_unavailable", &second[0].receive("GET"));
+    expect("one that asks then", "ok", &second[0].ask(&asked));
+    gate.open();
+    nginx.resume(held);
+    expect("the one that stood still", "ok", &first[0].receive("GET"));
+}
