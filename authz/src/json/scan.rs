@@ -89,11 +89,10 @@ impl<'t> Text<'t> {
         white(rest).is_empty().then_some(())
     }
 
-    /// The members of an object that is the whole text, which has been read before.
+    /// The members of an object that is the whole text, which has been read before. None where it has not proved strict.
     pub fn found(self) -> Found {
         let mut members = Found::new();
-        self.object(&mut members);
-        members
+        self.object(&mut members).map(|()| members).unwrap_or_default()
     }
 
     /// The elements of an array that is the whole text, as written.
