@@ -138,14 +138,15 @@ pub type SetsNow = Rc<[Option<Rc<KeySet>>]>;
 #[derive(Default)]
 pub struct FetchedSets {
     sets: Vec<FetchedSet>,
-    /// As they were at the last request.
+    /// As they were at the last look.
     known: RefCell<SetsNow>,
+    looked_at: Cell<Moment>,
 }
 
 impl FetchedSets {
     pub fn new(sets: Vec<FetchedSet>) -> Self {
         let known = sets.iter().map(|_| None).collect();
-        Self { sets, known: RefCell::new(known) }
+        Self { sets, known: RefCell::new(known), looked_at: Cell::default() }
     }
 
     /// Whether there is none.
@@ -158,6 +159,7 @@ impl FetchedSets {
         let mut known = self.known.borrow_mut();
         if !self.is_empty() {
             let now = Moment::now();
+            self.looked_at.set(now);
             let current = || self.sets.iter().map(|set| set.current(now));
             if !current().zip(known.iter()).all(|(one, other)| is_same(&one, other)) {
                 *known = current().collect();
@@ -264,12 +266,9 @@ pub fn wait_on(r: Request, state: &State) -> ngx_int_t {
     r.wait(state.wake.get_or_init(Wake::default), state.is_fetching(), POLL)
 }
 
-/// Fetches sets again whose time has come. The request goes on with the keys at hand.
+/// Fetches sets again whose time had come when they were last looked at. The request goes on with the keys at hand.
 pub fn refresh(r: Request, sets: &FetchedSets, state: &State) {
-    if sets.is_empty() {
-        return;
-    }
-    let now = Moment::now();
+    let now = sets.looked_at.get();
     for set in &sets.sets {
         let (finished, valid) = (set.zone.finished(), set.request.valid);
         if set.is_older_than(valid, now) {
