@@ -156,10 +156,11 @@ fn one_that_waits_fetches_nothing_again() {
             held.keys.answer_behind(&gate, response(status, "", key_set(&[&alice])));
             held.other_client.send(&asked(point, &alice).bytes());
             gate.holds_one();
+            held.clocks.hold(held.worker, u32::MAX);
             held.its_client.send(&asked(point, &alice).bytes());
-            std::thread::sleep(Duration::from_millis(15));
+            eventually("it waits, and looks again and again", || held.clocks.passed() > 2 * MANY);
             held.clocks.hold(held.worker, point);
-            assert!(held.is_held(), "it looks again and again");
+            assert!(held.is_held());
             gate.open();
             held.let_the_other_go_on();
             held.run_on(2);

@@ -37,6 +37,13 @@ impl Clocks {
         self.write(16, &worker.to_ne_bytes());
     }
 
+    /// Points that it has passed since.
+    pub fn passed(&self) -> u32 {
+        let mut passed = [0; 4];
+        self.control.read_exact_at(&mut passed, 24).expect("the file");
+        u32::from_ne_bytes(passed)
+    }
+
     fn write(&self, at: u64, bytes: &[u8]) {
         self.control.write_all_at(bytes, at).expect("the file");
     }
