@@ -67,12 +67,11 @@ pub fn access(r: Request) -> ngx_int_t {
 
 /// What a fetch could bring that this decision lacks.
 fn lack(active: &Active, input: Input, decision: &Decision) -> Option<Lack> {
-    match decision.outcome {
-        _ if active.sets.is_empty() => None,
-        Err(Denied::KeysUnavailable) => Some(Lack::Set),
-        Err(denied) if may_lack_key(&active.policy, input, denied) => Some(Lack::Key),
-        _ => None,
+    let denied = decision.outcome.err().filter(|_| !active.sets.is_empty())?;
+    if may_lack_key(&active.policy, input, denied) {
+        return Some(Lack::Key);
     }
+    (denied == Denied::KeysUnavailable).then_some(Lack::Set)
 }
 
 fn examine_in(r: Request, active: &Active, input: Input) -> Result<Examined, Denied> {

@@ -47,11 +47,13 @@ impl FetchedSet {
 
     /// The set as of now; `None` when it was never fetched, or too long ago.
     fn current(&self, now: Moment) -> Option<Rc<KeySet>> {
+        // Before the generation: the time of a newer set would not be that of the one at hand.
+        let mut age = self.zone.age(now);
         let generation = self.zone.generation();
         if generation != self.generation.get()
-            && let Some((generation, text)) = self.zone.load()
+            && let Some(stored) = self.zone.load(now)
         {
-            let set = KeySet::from_jwks(&text, self.allowed, self.request.issuer.as_deref());
+            let set = KeySet::from_jwks(&stored.text, self.allowed, self.request.issuer.as_deref());
             if let (Some(status), Ok(set)) = (self.status, &set) {
                 status.count_fetched_keys(set.iter(), &place_of_request(&self.request.uri, &self.request.args));
             }
@@ -60,9 +62,12 @@ impl FetchedSet {
                 return None;
             }
             self.parsed.replace(set.ok().map(Rc::new));
-            self.generation.set(generation);
+            self.generation.set(stored.generation);
+            age = Some(stored.age);
         }
-        if self.is_older_than(self.request.stale, now) { None } else { self.parsed.borrow().clone() }
+        // Without an age there is nothing that says it may be used.
+        let may_be_used = age.is_some_and(|age| age < self.request.stale.saturating_mul(1000));
+        if may_be_used { self.parsed.borrow().clone() } else { None }
     }
 
     /// Whether a set has been stored that this location has not looked at.
@@ -70,9 +75,14 @@ impl FetchedSet {
         self.generation.get() != self.zone.generation()
     }
 
-    /// Whether there is a set, fetched so many seconds ago or more.
-    fn is_older_than(&self, seconds: u64, now: Moment) -> bool {
-        self.zone.age(now).is_some_and(|age| age >= seconds.saturating_mul(1000))
+    /// Whether there is a set that was to be fetched again by then.
+    fn is_due(&self, now: Moment) -> bool {
+        self.zone.age(now).is_some_and(|age| age >= self.valid())
+    }
+
+    /// Milliseconds for which a set counts as fresh.
+    fn valid(&self) -> u64 {
+        self.request.valid.saturating_mul(1000)
     }
 
     /// Starts a fetch, unless one has begun within `floor` milliseconds or has ended since `finished` was read. Whether one
@@ -181,22 +191,33 @@ pub fn same_sets(one: &[Option<Rc<KeySet>>], other: &[Option<Rc<KeySet>>]) -> bo
     one.len() == other.len() && one.iter().zip(other).all(|(one, other)| is_same(one, other))
 }
 
-/// Why a request waits for a fetch.
+/// What a request lacks, apart from sets that may not be used.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Lack {
-    /// There is no set that could hold the key.
+    /// Nothing: only such a set could hold the key.
     Set,
-    /// The set may be older than the key.
+    /// The sets may be older than the key.
     Key,
 }
 
 /// What a request knows of the fetches that it waits for.
 pub struct Waiting {
     since: Moment,
-    /// Ended fetches of each set, when it began to wait for one.
-    finished: Option<Box<[u64]>>,
+    /// For each set.
+    fetches: Box<[Awaited]>,
     /// A set has changed, so that it decides again, whatever is under way.
     outdated: bool,
+}
+
+/// What a request knows of the fetch of one set.
+#[derive(Clone, Copy)]
+enum Awaited {
+    /// None that it waits for.
+    Nothing,
+    /// The one behind so many that have ended.
+    Behind(u64),
+    /// It has ended. The request waits for no other.
+    Ended,
 }
 
 impl Waiting {
@@ -214,51 +235,66 @@ pub fn wait_for(
     lack: Lack,
 ) -> Option<ngx_int_t> {
     let mut waiting = state.waiting.borrow_mut();
-    let waiting = waiting.get_or_insert_with(|| Waiting { since: Moment::now(), finished: None, outdated: false });
+    let waiting = waiting.get_or_insert_with(|| Waiting {
+        since: Moment::now(),
+        fetches: sets.sets.iter().map(|_| Awaited::Nothing).collect(),
+        outdated: false,
+    });
     if waiting.is_over() {
         return None;
     }
-    let again = waiting.finished.is_some();
-    let finished = waiting.finished.take().unwrap_or_else(|| sets.sets.iter().map(|set| set.zone.finished()).collect());
-    let is_outdated = || !same_sets(&sets.current(), decided_on);
-    // Behind the counts: nobody fetches what another's fetch has brought by then.
-    waiting.outdated = is_outdated();
-    let mut pending = again && waiting.outdated;
-    if !waiting.outdated {
-        let floor = match lack {
-            // Whoever fetched may be gone, and have left nothing.
-            Lack::Key if !again => EARLY_FETCH_FLOOR,
-            _ => FIRST_FETCH_FLOOR,
-        };
-        for ((set, &finished), used) in sets.sets.iter().zip(&finished).zip(decided_on) {
-            // Whoever has waited for a fetch to its end waits for no other.
-            if lack == Lack::Set && used.is_some() || set.zone.finished() != finished {
+    waiting.outdated = false;
+    let mut pending = false;
+    for ((set, awaited), used) in sets.sets.iter().zip(&mut waiting.fetches).zip(decided_on) {
+        // Before the set is looked at: nobody fetches what another's fetch has brought by then.
+        let finished = set.zone.finished();
+        if !is_same(&set.current(Moment::now()), used) {
+            waiting.outdated = true;
+            continue;
+        }
+        if used.is_some() && lack == Lack::Set {
+            continue;
+        }
+        let again = match *awaited {
+            Awaited::Nothing => false,
+            Awaited::Behind(count) if count == finished => true,
+            Awaited::Behind(_) | Awaited::Ended => {
+                *awaited = Awaited::Ended;
                 continue;
             }
-            // Somebody has to fetch again, as soon as the floor allows.
-            let soon = again && set.zone.has_begun_within(floor);
-            pending |= set.fetch(r, state, floor, finished) || soon;
+        };
+        // Whoever fetched what it has waited for may be gone, and have left nothing.
+        let floor = if used.is_some() && !again { EARLY_FETCH_FLOOR } else { FIRST_FETCH_FLOOR };
+        // Somebody has to fetch again, as soon as the floor allows.
+        let soon = again && set.zone.has_begun_within(floor);
+        if set.fetch(r, state, floor, finished) || soon {
+            pending = true;
+            *awaited = Awaited::Behind(finished);
         }
-        // Whatever another worker has stored until now is worth another decision.
-        waiting.outdated = is_outdated();
+        // What is under way may be the fetch behind the one that has ended since: it is looked at anew.
+        if !again && set.zone.finished() != finished {
+            waiting.outdated = true;
+            *awaited = Awaited::Nothing;
+        }
     }
-    // Until it has waited for a fetch, the next look is its first.
-    waiting.finished = pending.then_some(finished);
     (pending || waiting.outdated).then(|| wait_on(r, state))
 }
 
 /// Whether nothing has changed since the request began to wait, so that there is nothing new to decide on.
 pub fn is_pending(sets: &FetchedSets, state: &State) -> bool {
-    if sets.is_empty() {
+    let waiting = state.waiting.borrow();
+    let Some(waiting) = waiting.as_ref().filter(|waiting| !waiting.outdated && !waiting.is_over()) else {
         return false;
-    }
-    state.waiting.borrow().as_ref().is_some_and(|waiting| {
-        let Some(finished) = waiting.finished.as_ref().filter(|_| !waiting.outdated) else { return false };
-        let same = |(set, finished): (&FetchedSet, &u64)| !set.is_outdated() && set.zone.finished() == *finished;
-        !waiting.is_over()
-            && sets.sets.iter().zip(finished).all(same)
-            && sets.sets.iter().any(|set| set.zone.is_fetching())
-    })
+    };
+    let mut any = false;
+    sets.sets.iter().zip(&waiting.fetches).all(|(set, awaited)| match *awaited {
+        _ if set.is_outdated() => false,
+        Awaited::Behind(count) => {
+            any = true;
+            set.zone.finished() == count && (set.zone.has_begun_within(FIRST_FETCH_FLOOR) || set.zone.is_fetching())
+        }
+        Awaited::Nothing | Awaited::Ended => true,
+    }) && any
 }
 
 /// Lets a request wait on.
@@ -270,9 +306,10 @@ pub fn wait_on(r: Request, state: &State) -> ngx_int_t {
 pub fn refresh(r: Request, sets: &FetchedSets, state: &State) {
     let now = sets.looked_at.get();
     for set in &sets.sets {
-        let (finished, valid) = (set.zone.finished(), set.request.valid);
-        if set.is_older_than(valid, now) {
-            set.fetch(r, state, EARLY_FETCH_FLOOR.min(valid.saturating_mul(1000)), finished);
+        let (finished, floor) = (set.zone.finished(), EARLY_FETCH_FLOOR.min(set.valid()));
+        // The second look spares every request another at whose fetch is under way.
+        if set.is_due(now) && !set.zone.has_begun_within(floor) {
+            set.fetch(r, state, floor, finished);
         }
     }
 }

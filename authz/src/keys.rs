@@ -141,14 +141,15 @@ impl<'k> KeysAtHand<'k> {
         self.tried(algorithm, header.kid.as_deref(), verifies).map_err(lacking)
     }
 
-    /// Whether the key of a refused token may have been published after the sets were fetched: a set could hold it, and
-    /// its `kid` is unknown, or it has none and there is no key at all.
+    /// Whether the key of a refused token may have been published after the sets that are there were fetched: one of them
+    /// could hold it, and its `kid` is unknown, or it has none and there is no key at all.
     pub fn may_be_outdated(self, header: &Header) -> bool {
+        let is_any_there = self.sets.iter().flatten().next().is_some();
         let knows_it = match header.kid.as_deref() {
             Some(kid) => self.all().any(|key| key.kid.as_deref() == Some(kid)),
             None => self.sets.iter().flatten().any(|set| !set.is_empty()),
         };
-        header.algorithm.is_some_and(|algorithm| self.keys.could_fetch(algorithm)) && !knows_it
+        is_any_there && header.algorithm.is_some_and(|algorithm| self.keys.could_fetch(algorithm)) && !knows_it
     }
 
     /// Tries the keys of the algorithm that the token's `kid` selects: those that carry it, then those without one; all,

@@ -291,9 +291,10 @@ pub fn verified(policy: &Policy, input: Input) -> Result<Verified, Denied> {
 }
 
 /// Whether a refused token may be good with a key that was published after the key sets were fetched: the one early
-/// fetch that its `kid` is worth.
+/// fetch that its `kid` is worth. Of one that another set may hold, too, this is said of the sets that are there.
 pub fn may_lack_key(policy: &Policy, input: Input, denied: Denied) -> bool {
-    matches!(denied, Denied::UnsupportedAlgorithm | Denied::UnknownKey | Denied::BadSignature)
+    use Denied::{BadSignature, KeysUnavailable, UnknownKey, UnsupportedAlgorithm};
+    matches!(denied, UnsupportedAlgorithm | UnknownKey | BadSignature | KeysUnavailable)
         && input.token.is_some_and(|token| verify::may_be_newer(at_hand(policy, &input), token))
 }
 

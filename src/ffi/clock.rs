@@ -28,23 +28,30 @@ impl Moment {
     /// Milliseconds that have passed since another moment, without those of a suspended machine. 0 when it is still to
     /// come.
     pub fn elapsed_since(self, other: Self) -> u64 {
-        self.running.saturating_sub(other.running)
+        passed(other.running, self.running)
     }
 
     /// Milliseconds since another moment by the clock that says more: nothing is younger for a time of day that was set
     /// back, nor for a machine that has slept.
     pub fn age_since(self, other: Self) -> u64 {
-        self.elapsed_since(other).max(self.of_day.saturating_sub(other.of_day))
+        self.elapsed_since(other).max(passed(other.of_day, self.of_day))
     }
 }
 
-/// Milliseconds of a clock. The greatest number for one that cannot be read, so that everything is old.
+/// By a clock that cannot be read, everything is old.
+fn passed(from: u64, to: u64) -> u64 {
+    if to == UNREADABLE { UNREADABLE } else { to.saturating_sub(from) }
+}
+
+const UNREADABLE: u64 = u64::MAX;
+
+/// Milliseconds of a clock.
 fn read(clock: clockid_t) -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the kernel writes the time, or nothing when it says so.
     if unsafe { libc::clock_gettime(clock, &raw mut time) } != 0 {
-        return u64::MAX;
+        return UNREADABLE;
     }
     let milliseconds = i128::from(time.tv_sec) * 1000 + i128::from(time.tv_nsec) / 1_000_000;
-    u64::try_from(milliseconds).unwrap_or(u64::MAX)
+    u64::try_from(milliseconds).unwrap_or(UNREADABLE)
 }

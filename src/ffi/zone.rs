@@ -8,12 +8,11 @@ use core::ffi::c_void;
 use core::mem;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicU64, Ordering};
-use std::process;
 use std::rc::Rc;
 
 use nginx_sys::{
-    NGX_OK, ngx_cycle_t, ngx_int_t, ngx_list_t, ngx_shared_memory_add, ngx_shm_zone_t, ngx_shmtx_lock, ngx_shmtx_t,
-    ngx_shmtx_unlock, ngx_slab_alloc, ngx_slab_pool_t,
+    NGX_OK, ngx_cycle_t, ngx_int_t, ngx_list_t, ngx_pid, ngx_shared_memory_add, ngx_shm_zone_t, ngx_shmtx_lock,
+    ngx_shmtx_t, ngx_shmtx_unlock, ngx_slab_alloc, ngx_slab_pool_t,
 };
 
 use super::{Conf, CounterZone, Moment, counters, str_of};
@@ -98,6 +97,14 @@ pub struct Turn {
     began: Moment,
 }
 
+/// A set that was stored.
+pub struct Stored {
+    pub generation: u64,
+    /// Milliseconds since it was fetched.
+    pub age: u64,
+    pub text: Vec<u8>,
+}
+
 /// What comes of asking for the turn.
 pub enum Attempt {
     /// It is the caller's.
@@ -147,7 +154,7 @@ impl Zone {
         self.read(|shared| &shared.finished)
     }
 
-    /// Milliseconds since the set was fetched. `None` before the first.
+    /// Milliseconds since the set was fetched. `None` before the first, and when the memory is gone.
     pub fn age(&self, now: Moment) -> Option<u64> {
         let shared = self.shared().filter(|_| self.generation() > 0)?;
         Some(now.age_since(shared.fetched_at.load()))
@@ -184,19 +191,25 @@ impl Zone {
     /// since `finished` was read: the caller has not looked at what it has brought.
     pub fn attempt(&self, floor: u64, finished: u64) -> Attempt {
         let Some(shared) = self.shared() else { return Attempt::Refused };
-        let without_turn = || if shared.is_fetching() { Attempt::UnderWay } else { Attempt::Refused };
-        // Without the mutex first: junk in tokens must not have workers wait for each other.
-        if shared.has_begun_within(floor) || shared.is_fetching() {
-            return without_turn();
+        // Without the mutex first: junk in tokens must not have workers wait for each other. The start is looked at before
+        // the fetch that it is of.
+        let is_early = shared.has_begun_within(floor);
+        if shared.is_fetching() {
+            return Attempt::UnderWay;
+        }
+        if is_early {
+            return Attempt::Refused;
         }
         self.locked(|| {
-            let is_over = shared.finished.load(Ordering::Acquire) != finished;
-            if is_over || shared.has_begun_within(floor) || shared.is_fetching() {
-                return without_turn();
+            if shared.is_fetching() {
+                return Attempt::UnderWay;
+            }
+            if shared.finished.load(Ordering::Acquire) != finished || shared.has_begun_within(floor) {
+                return Attempt::Refused;
             }
             let began = Moment::now();
             let count = shared.begun.load(Ordering::Acquire) + 1;
-            let holder = u64::from(process::id()) << 32 | count & u64::from(u32::MAX);
+            let holder = own_process() << 32 | count & u64::from(u32::MAX);
             // In this order: who is kept from a fetch of its own by this start sees whose fetch is under way.
             shared.holder.store(holder, Ordering::Release);
             shared.started_at.store(began);
@@ -236,16 +249,21 @@ impl Zone {
                 ptr::copy_nonoverlapping(text.as_ptr(), place, text.len());
             }
             shared.lengths[half].store(text.len() as u64, Ordering::Release);
-            shared.fetched_at.store(turn.began);
+            // In this order: the last set is never as new as this one, whoever looks in between or ends here.
             shared.generation.store(next, Ordering::Release);
+            shared.fetched_at.store(turn.began);
             true
         })
     }
 
-    /// A copy of the set, and its generation. `None` before the first.
-    pub fn load(&self) -> Option<(u64, Vec<u8>)> {
+    /// A copy of the set. `None` before the first.
+    pub fn load(&self, now: Moment) -> Option<Stored> {
         let shared = self.shared()?;
-        self.locked(|| Some((shared.generation.load(Ordering::Acquire), self.stored(shared)?.to_vec())))
+        self.locked(|| {
+            let text = self.stored(shared)?.to_vec();
+            let generation = shared.generation.load(Ordering::Acquire);
+            Some(Stored { generation, age: now.age_since(shared.fetched_at.load()), text })
+        })
     }
 
     /// The set, while the mutex is held. `None` before the first.
@@ -267,10 +285,15 @@ impl Zone {
     }
 }
 
+fn own_process() -> u64 {
+    // SAFETY: nginx sets it once in every process.
+    unsafe { ngx_pid as u64 }
+}
+
 /// Whether the process of a turn exists. A signal of 0 only asks.
 fn is_alive(holder: u64) -> bool {
     let holder = holder >> 32;
-    if holder == u64::from(process::id()) {
+    if holder == own_process() {
         return true;
     }
     // SAFETY: sends nothing.

@@ -113,6 +113,7 @@ fn an_unknown_kid_costs_one_fetch() {
     }
 }
 
+/// Longer than two early fetches are apart.
 #[test]
 fn a_set_that_is_due_costs_one_fetch() {
     let mut held = two_workers();
@@ -121,7 +122,7 @@ fn a_set_that_is_due_costs_one_fetch() {
     let passed = (1..MANY).take_while(|&point| {
         expect("the first", "ok", &held.other_client.ask(&asked(point, &old)));
         held.run_on(61);
-        let is_held = held.both_asked(point, &asked(point, &old), 0);
+        let is_held = held.both_asked(point, &asked(point, &old), 11);
         held.expect_both(&format!("at {point}"), "ok");
         eventually("it is fetched again", || held.fetches(point) > 1 && held.keys.open() == 0);
         assert_eq!(held.fetches(point), 2, "at {point}");

@@ -120,3 +120,19 @@ fn in_one_process_leaves_nobody_without_ground() {
     gate.open();
     assert_eq!(client.receive("GET").status, 503, "its set is gone");
 }
+
+/// The same for a set that has been fetched before: without its age, it may not be used.
+#[test]
+fn in_one_process_takes_the_set_along() {
+    let before = fetching("", "");
+    let nginx = Setup::new().single_process().unexplained().without_env().http(&before);
+    let (keys, alice) = (KeyServer::of(&nginx), Issuer::new("alice"));
+    keys.publish(key_set(&[&alice]));
+    let (mut client, asked) = (nginx.client(), get("/").token(&alice.token("alice")));
+    expect("with the set", "ok", &client.ask(&asked));
+    std::fs::write(nginx.path("set"), key_set(&[&alice])).expect("a file in the prefix");
+    nginx.rewrite(&before.replace("jwt_user_scope_key_request /_jwks", "jwt_user_scope_key_file set"));
+    nginx.reload();
+    eventually("nginx has read it", || nginx.log_with("using the \"").len() == 2);
+    expect("without it", "keys_unavailable", &client.ask(&asked));
+}

@@ -107,6 +107,51 @@ fn clients_that_leave_do_not_hammer(nginx: &Nginx, left: &KeyServer) {
     assert!((1.0..=seconds + 1.0).contains(&(fetches as f64)), "{fetches} fetches for {count} clients in {seconds} s");
 }
 
+/// A location with two sets, of servers of their own, and one with the second alone.
+fn two_sets() -> (Nginx, Clocks, KeyServer, KeyServer) {
+    let (setup, clocks) = Setup::new().with_clocks();
+    let nginx = setup.workers(2).http(&scoped_server(
+        "location / { jwt_user_scope any; jwt_user_scope_key_request /_one; jwt_user_scope_key_request /_two; empty_gif; }
+        location /two { jwt_user_scope any; jwt_user_scope_key_request /_two; empty_gif; }
+        location = /_one { internal; proxy_pass http://unix:one.sock; }
+        location = /_two { internal; proxy_pass http://unix:two.sock; }",
+    ));
+    let [one, two] = ["one.sock", "two.sock"].map(|socket| KeyServer::at(&nginx.path(socket)));
+    (nginx, clocks, one, two)
+}
+
+/// Those who have waited for one set must not cause a fetch of the other.
+#[test]
+fn an_unknown_kid_is_worth_one_fetch_of_each_set() {
+    let (nginx, clocks, one, two) = two_sets();
+    let (first, second, junk) = (Issuer::new("first"), Issuer::new("second"), Issuer::new("junk"));
+    let ask = |path: &str, issuer: &Issuer| get(path).token(&issuer.token("alice")).send(&nginx);
+    one.publish(key_set(&[&first]));
+    two.publish(key_set(&[&second]));
+    expect("the first", "ok", &ask("/", &first));
+    expect("of the other", "ok", &ask("/", &second));
+    let counts = || (one.count(), two.count());
+    for (seconds, path, expected) in [(11, "/two", (1, 2)), (16, "/", (2, 2)), (22, "/", (2, 3)), (28, "/", (3, 3))] {
+        clocks.set_running(seconds);
+        (0..3).for_each(|_| expect(path, "unknown_key", &ask(path, &junk)));
+        assert_eq!(counts(), expected, "{path} at {seconds}");
+    }
+}
+
+#[test]
+fn a_rotation_is_noticed_while_another_set_cannot_be_had() {
+    let (nginx, clocks, one, _two) = two_sets();
+    let (old, new) = (Issuer::new("old"), Issuer::new("new"));
+    let ask = |issuer: &Issuer| get("/").token(&issuer.token("alice")).send(&nginx);
+    one.publish(key_set(&[&old]));
+    expect("the first", "ok", &ask(&old));
+    one.publish(key_set(&[&old, &new]));
+    expect("too early", "keys_unavailable", &ask(&new));
+    clocks.set_running(11);
+    expect("behind ten seconds", "ok", &ask(&new));
+    assert_eq!(one.count(), 2);
+}
+
 #[test]
 fn a_rotation_is_picked_up_in_the_background() {
     let nginx = Setup::new().http(&fetching("valid=1s", ""));

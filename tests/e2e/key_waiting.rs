@@ -94,6 +94,31 @@ fn a_worker_that_is_killed_leaves_its_fetch_to_another() {
     assert_eq!(keys.count(), 2);
 }
 
+/// Whoever waits for a new key need not wait for as long as two early fetches are apart.
+#[test]
+fn a_worker_that_is_killed_leaves_its_early_fetch_to_another() {
+    let (setup, clocks) = Setup::new().with_clocks();
+    let server = fetching("", "").replacen("location", &format!("{PID_LOCATION} location"), 1);
+    let nginx = setup.workers(2).http(&server);
+    let (keys, gate, old, new) = (KeyServer::of(&nginx), Gate::default(), Issuer::new("old"), Issuer::new("new"));
+    let asked = |issuer: &Issuer| get("/").token(&issuer.token("alice"));
+    keys.publish(key_set(&[&old]));
+    let [(victim, mut first), (_, mut second)] = by_worker(&nginx, 1);
+    expect("the first", "ok", &second[0].ask(&asked(&old)));
+    clocks.set_running(11);
+    keys.answer_behind(&gate, response("200 OK", "", key_set(&[&old, &new])));
+    first[0].send(&asked(&new).bytes());
+    gate.holds_one();
+    second[0].send(&asked(&new).bytes());
+    std::thread::sleep(patient(Duration::from_millis(200)));
+    nginx.kill(victim);
+    let begun = Instant::now();
+    gate.open();
+    expect("at the other worker", "ok", &second[0].receive("GET"));
+    assert!(begun.elapsed() < patient(Duration::from_secs(5)), "{:?}", begun.elapsed());
+    assert_eq!(keys.count(), 3);
+}
+
 #[cfg(ngx_feature = "http_v2")]
 #[test]
 fn requests_of_one_http2_connection_wait_together() {

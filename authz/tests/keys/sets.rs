@@ -183,6 +183,12 @@ fn nothing_is_said_against_a_token_while_its_key_may_come() {
     for (what, policy, sets, token, expected) in rows {
         assert_eq!(ask(&policy, token, sets), (expected, false), "{what}");
     }
+    let asked = |kid: &str| {
+        let header = format!(r#"{{"alg":"EdDSA","kid":"{kid}"}}"#);
+        ask(&expecting(2, Keys::default()), &sign(SECRET.as_bytes(), &header, CLAIMS), other)
+    };
+    assert_eq!(asked("new"), (Err(KeysUnavailable), true), "the set that is there may be older than its key");
+    assert_eq!(asked("rsa"), (Err(KeysUnavailable), false), "that set knows its kid");
     let answer = (KeysUnavailable.word(), KeysUnavailable.status(), KeysUnavailable.detail());
     assert_eq!(answer, ("keys_unavailable", 503, Some(authz::Detail::ServiceUnavailable)));
     assert_eq!(KeysUnavailable.challenge(), authz::Challenge::None);
