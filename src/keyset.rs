@@ -50,9 +50,12 @@ impl FetchedSet {
         // Before the generation: the time of a newer set would not be that of the one at hand.
         let mut age = self.zone.age(now);
         let generation = self.zone.generation();
-        if generation != self.generation.get()
-            && let Some(stored) = self.zone.load(now)
-        {
+        if generation != self.generation.get() {
+            let Some(stored) = self.zone.load(now) else {
+                // The memory is gone.
+                self.generation.set(generation);
+                return None;
+            };
             let set = KeySet::from_jwks(&stored.text, self.allowed, self.request.issuer.as_deref());
             if let (Some(status), Ok(set)) = (self.status, &set) {
                 status.count_fetched_keys(set.iter(), &place_of_request(&self.request.uri, &self.request.args));
@@ -70,11 +73,6 @@ impl FetchedSet {
         if may_be_used { self.parsed.borrow().clone() } else { None }
     }
 
-    /// Whether a set has been stored that this location has not looked at.
-    fn is_outdated(&self) -> bool {
-        self.generation.get() != self.zone.generation()
-    }
-
     /// Whether there is a set that was to be fetched again by then.
     fn is_due(&self, now: Moment) -> bool {
         self.zone.age(now).is_some_and(|age| age >= self.valid())
@@ -85,13 +83,13 @@ impl FetchedSet {
         self.request.valid.saturating_mul(1000)
     }
 
-    /// Starts a fetch, unless one has begun within `floor` milliseconds or has ended since `finished` was read. Whether one
-    /// is under way now, this or another's.
-    fn fetch(&self, r: Request, state: &State, floor: u64, finished: u64) -> bool {
+    /// Starts a fetch, unless one has begun within `floor` milliseconds or has ended since `finished` was read.
+    fn fetch(&self, r: Request, state: &State, floor: u64, finished: u64) -> Fetching {
         let turn = match self.zone.attempt(floor, finished) {
             Attempt::Begins(turn) => turn,
-            Attempt::UnderWay => return true,
-            Attempt::Refused => return false,
+            Attempt::UnderWay => return Fetching::UnderWay,
+            Attempt::Early => return Fetching::Early,
+            Attempt::Over => return Fetching::Not,
         };
         let mut kept = KeptTurn { zone: self.zone, turn, ended: false };
         let uri = String::from_utf8_lossy(&self.request.uri).into_owned();
@@ -109,11 +107,23 @@ impl FetchedSet {
         // Kept first: nginx may end the subrequest at once.
         state.keep_fetch(&fetch);
         let started = r.start_fetch(&self.request.uri, &self.request.args, &fetch);
-        if !started {
-            fetch.abandon();
+        if started {
+            return Fetching::UnderWay;
         }
-        started
+        fetch.abandon();
+        Fetching::Not
     }
+}
+
+/// Whether a set is fetched now.
+#[derive(PartialEq, Eq)]
+enum Fetching {
+    /// It is, by this request or another's.
+    UnderWay,
+    /// It is not, and it is too early for another fetch.
+    Early,
+    /// It is not.
+    Not,
 }
 
 /// A turn that is given back when its fetch ends, or is dropped with the request that fetched.
@@ -203,10 +213,16 @@ pub enum Lack {
 /// What a request knows of the fetches that it waits for.
 pub struct Waiting {
     since: Moment,
-    /// For each set.
-    fetches: Box<[Awaited]>,
-    /// A set has changed, so that it decides again, whatever is under way.
+    sets: Box<[Watched]>,
+    /// Something has changed, so that it decides again, whatever is under way.
     outdated: bool,
+}
+
+/// What a request knows of one set.
+struct Watched {
+    /// That of the set that it was decided on.
+    generation: u64,
+    fetch: Awaited,
 }
 
 /// What a request knows of the fetch of one set.
@@ -214,7 +230,7 @@ pub struct Waiting {
 enum Awaited {
     /// None that it waits for.
     Nothing,
-    /// The one behind so many that have ended.
+    /// The one behind this one, which has ended.
     Behind(u64),
     /// It has ended. The request waits for no other.
     Ended,
@@ -237,7 +253,7 @@ pub fn wait_for(
     let mut waiting = state.waiting.borrow_mut();
     let waiting = waiting.get_or_insert_with(|| Waiting {
         since: Moment::now(),
-        fetches: sets.sets.iter().map(|_| Awaited::Nothing).collect(),
+        sets: sets.sets.iter().map(|_| Watched { generation: 0, fetch: Awaited::Nothing }).collect(),
         outdated: false,
     });
     if waiting.is_over() {
@@ -245,36 +261,44 @@ pub fn wait_for(
     }
     waiting.outdated = false;
     let mut pending = false;
-    for ((set, awaited), used) in sets.sets.iter().zip(&mut waiting.fetches).zip(decided_on) {
+    for ((set, watched), used) in sets.sets.iter().zip(&mut waiting.sets).zip(decided_on) {
         // Before the set is looked at: nobody fetches what another's fetch has brought by then.
         let finished = set.zone.finished();
         if !is_same(&set.current(Moment::now()), used) {
             waiting.outdated = true;
             continue;
         }
-        if used.is_some() && lack == Lack::Set {
-            continue;
-        }
-        let again = match *awaited {
+        watched.generation = set.generation.get();
+        let is_wanted = used.is_none() || lack == Lack::Key;
+        watched.fetch = match watched.fetch {
+            Awaited::Behind(last) if last != finished => Awaited::Ended,
+            // If it is lost, nobody here will fetch it again.
+            Awaited::Behind(_) if !is_wanted => Awaited::Nothing,
+            fetch => fetch,
+        };
+        let again = match watched.fetch {
+            _ if !is_wanted => continue,
             Awaited::Nothing => false,
-            Awaited::Behind(count) if count == finished => true,
-            Awaited::Behind(_) | Awaited::Ended => {
-                *awaited = Awaited::Ended;
-                continue;
-            }
+            Awaited::Behind(_) => true,
+            Awaited::Ended => continue,
         };
         // Whoever fetched what it has waited for may be gone, and have left nothing.
         let floor = if used.is_some() && !again { EARLY_FETCH_FLOOR } else { FIRST_FETCH_FLOOR };
-        // Somebody has to fetch again, as soon as the floor allows.
-        let soon = again && set.zone.has_begun_within(floor);
-        if set.fetch(r, state, floor, finished) || soon {
-            pending = true;
-            *awaited = Awaited::Behind(finished);
+        match set.fetch(r, state, floor, finished) {
+            Fetching::UnderWay => {
+                pending = true;
+                watched.fetch = Awaited::Behind(finished);
+            }
+            // Somebody has to fetch again, as soon as the floor allows.
+            Fetching::Early => pending |= again,
+            Fetching::Not => {}
         }
-        // What is under way may be the fetch behind the one that has ended since: it is looked at anew.
-        if !again && set.zone.finished() != finished {
+        // What has ended since may have brought the key; and what is under way may be the fetch behind it.
+        if set.zone.finished() != finished || set.zone.generation() != watched.generation {
             waiting.outdated = true;
-            *awaited = Awaited::Nothing;
+            if !again {
+                watched.fetch = Awaited::Nothing;
+            }
         }
     }
     (pending || waiting.outdated).then(|| wait_on(r, state))
@@ -287,11 +311,11 @@ pub fn is_pending(sets: &FetchedSets, state: &State) -> bool {
         return false;
     };
     let mut any = false;
-    sets.sets.iter().zip(&waiting.fetches).all(|(set, awaited)| match *awaited {
-        _ if set.is_outdated() => false,
-        Awaited::Behind(count) => {
+    sets.sets.iter().zip(&waiting.sets).all(|(set, watched)| match watched.fetch {
+        _ if set.zone.generation() != watched.generation => false,
+        Awaited::Behind(last) => {
             any = true;
-            set.zone.finished() == count && (set.zone.has_begun_within(FIRST_FETCH_FLOOR) || set.zone.is_fetching())
+            set.zone.finished() == last && (set.zone.has_begun_within(FIRST_FETCH_FLOOR) || set.zone.is_fetching())
         }
         Awaited::Nothing | Awaited::Ended => true,
     }) && any

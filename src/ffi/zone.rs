@@ -29,13 +29,13 @@ pub const FETCH_TIMEOUT: u64 = 60_000;
 struct Shared {
     /// Counts the sets that were stored; the lowest bit tells the half.
     generation: AtomicU64,
-    /// Counts the fetches that have ended.
+    /// The number of the last fetch that has ended.
     finished: AtomicU64,
     /// When the fetch began that has brought the set. Its keys may have been withdrawn from then on.
     fetched_at: SharedMoment,
     /// When the last fetch began.
     started_at: SharedMoment,
-    /// Whose fetch is under way: a process in the upper half, its count of fetches in the lower; 0 for nobody's.
+    /// Whose fetch is under way: a process in the upper half, the number of the fetch in the lower; 0 for nobody's.
     holder: AtomicU64,
     /// Counts the fetches that have begun.
     begun: AtomicU64,
@@ -69,7 +69,12 @@ impl Shared {
     /// Whether a fetch is under way, by a process that lives and is not too slow.
     fn is_fetching(&self) -> bool {
         let holder = self.holder.load(Ordering::Acquire);
-        holder != 0 && Moment::now().elapsed_since(self.started_at.load()) < FETCH_TIMEOUT && is_alive(holder)
+        // It ends when it is said to have ended, not when its turn is given back a moment later.
+        let has_ended = self.finished.load(Ordering::Acquire) == number(holder);
+        holder != 0
+            && !has_ended
+            && Moment::now().elapsed_since(self.started_at.load()) < FETCH_TIMEOUT
+            && is_alive(holder)
     }
 
     /// Whether a fetch has begun within so many milliseconds.
@@ -111,8 +116,10 @@ pub enum Attempt {
     Begins(Turn),
     /// Somebody's fetch is under way.
     UnderWay,
-    /// There is none, and it is not the time for one.
-    Refused,
+    /// One has begun within the floor.
+    Early,
+    /// One has ended that the caller does not know of, or the memory is gone.
+    Over,
 }
 
 impl Zone {
@@ -187,10 +194,10 @@ impl Zone {
         self.shared().is_some_and(|shared| shared.has_begun_within(milliseconds))
     }
 
-    /// Asks for the turn to fetch. It is refused when a fetch has begun within `floor` milliseconds, and when one has ended
+    /// Asks for the turn to fetch. There is none when a fetch has begun within `floor` milliseconds, nor when one has ended
     /// since `finished` was read: the caller has not looked at what it has brought.
     pub fn attempt(&self, floor: u64, finished: u64) -> Attempt {
-        let Some(shared) = self.shared() else { return Attempt::Refused };
+        let Some(shared) = self.shared() else { return Attempt::Over };
         // Without the mutex first: junk in tokens must not have workers wait for each other. The start is looked at before
         // the fetch that it is of.
         let is_early = shared.has_begun_within(floor);
@@ -198,18 +205,21 @@ impl Zone {
             return Attempt::UnderWay;
         }
         if is_early {
-            return Attempt::Refused;
+            return Attempt::Early;
         }
         self.locked(|| {
             if shared.is_fetching() {
                 return Attempt::UnderWay;
             }
-            if shared.finished.load(Ordering::Acquire) != finished || shared.has_begun_within(floor) {
-                return Attempt::Refused;
+            if shared.finished.load(Ordering::Acquire) != finished {
+                return Attempt::Over;
+            }
+            if shared.has_begun_within(floor) {
+                return Attempt::Early;
             }
             let began = Moment::now();
             let count = shared.begun.load(Ordering::Acquire) + 1;
-            let holder = own_process() << 32 | count & u64::from(u32::MAX);
+            let holder = own_process() << 32 | number(count);
             // In this order: who is kept from a fetch of its own by this start sees whose fetch is under way.
             shared.holder.store(holder, Ordering::Release);
             shared.started_at.store(began);
@@ -223,7 +233,9 @@ impl Zone {
         let Some(shared) = self.shared() else { return };
         self.locked(|| {
             if shared.holder.load(Ordering::Acquire) == turn.holder {
-                shared.finished.fetch_add(u64::from(ended), Ordering::AcqRel);
+                if ended {
+                    shared.finished.store(number(turn.holder), Ordering::Release);
+                }
                 shared.holder.store(0, Ordering::Release);
             }
         });
@@ -283,6 +295,11 @@ impl Zone {
         unsafe { ngx_shmtx_unlock(mutex.as_ptr()) };
         result
     }
+}
+
+/// The number of a fetch, of its turn or its count.
+fn number(of: u64) -> u64 {
+    of & u64::from(u32::MAX)
 }
 
 fn own_process() -> u64 {

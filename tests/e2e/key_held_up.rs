@@ -20,14 +20,22 @@ struct Held {
 
 /// Two workers, and a key set of its own for each location of a number.
 fn two_workers() -> Held {
+    two_workers_with("")
+}
+
+/// The same, with more of each such location.
+fn two_workers_with(more: &str) -> Held {
     let (setup, clocks) = Setup::new().with_clocks();
     let locations = (1..=MANY).map(|point| {
         format!(
-            "location /{point}/ {{ jwt_user_scope any; jwt_user_scope_key_request /_{point} valid=1m; empty_gif; }}
+            "location /{point}/ {{ jwt_user_scope any; jwt_user_scope_key_request /_{point} valid=1m; {more} empty_gif; }}
             location = /_{point} {{ internal; proxy_pass http://unix:keys.sock; }}"
         )
     });
-    let server = scoped_server(&format!("keepalive_timeout 1h; {PID_LOCATION} {}", locations.collect::<String>()));
+    let server = scoped_server(&format!(
+        "keepalive_timeout 1h; {PID_LOCATION} location /second/ {{ internal; proxy_pass http://unix:second.sock; }} {}",
+        locations.collect::<String>()
+    ));
     let nginx = setup.workers(2).http(&server);
     let keys = KeyServer::of(&nginx);
     let [(worker, mut held), (_, mut others)] = by_worker(&nginx, 1);
@@ -54,6 +62,11 @@ impl Held {
             std::thread::sleep(Duration::from_millis(1));
         }
         true
+    }
+
+    /// Waits until the worker has gone on.
+    fn goes_on(&self) {
+        eventually("it goes on", || self.clocks.passed() > 0);
     }
 
     /// Gives the other worker the time to answer, unless it waits for the one that is held up.
@@ -169,5 +182,38 @@ fn one_that_waits_fetches_nothing_again() {
             held.expect_both(&format!("at {point}"), word);
             assert_eq!(held.fetches(point), 1, "at {point}");
         }
+    }
+}
+
+/// It decides again when the first of two fetches has failed, and is held up while the other one ends.
+#[test]
+fn one_that_waits_for_two_sets_is_served() {
+    let alice = Issuer::new("alice");
+    for point in 1..=40 {
+        let mut held = two_workers_with("jwt_user_scope_key_request /second/set;");
+        let second = KeyServer::at(&held.nginx.path("second.sock"));
+        let (gate, other_gate) = (Gate::default(), Gate::default());
+        held.keys.answer_behind(&gate, response("200 OK", "", key_set(&[&alice])));
+        second.answer_behind(&other_gate, response("500 Internal Server Error", "", ""));
+        held.other_client.send(&asked(point, &alice).bytes());
+        gate.holds_one();
+        other_gate.holds_one();
+        held.clocks.hold(held.worker, u32::MAX);
+        held.its_client.send(&asked(point, &alice).bytes());
+        eventually("it waits, and looks again and again", || held.clocks.passed() > 2 * MANY);
+        held.run_on(2);
+        held.clocks.hold(held.worker, 1);
+        assert!(held.is_held());
+        other_gate.open();
+        eventually("the fetch has failed", || !held.nginx.log_with("was not fetched").is_empty());
+        held.clocks.hold(held.worker, point);
+        held.nginx.resume(held.worker);
+        held.goes_on();
+        assert!(held.is_held());
+        gate.open();
+        held.let_the_other_go_on();
+        held.resume();
+        held.expect_both(&format!("at {point}"), "ok");
+        assert_eq!(held.fetches(point), 1, "at {point}");
     }
 }
