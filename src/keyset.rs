@@ -116,7 +116,6 @@ impl FetchedSet {
 }
 
 /// Whether a set is fetched now.
-#[derive(PartialEq, Eq)]
 enum Fetching {
     /// It is, by this request or another's.
     UnderWay,

@@ -1,15 +1,13 @@
 /* Moves the clocks of nginx and of the module, and holds a worker up where the module reads one. Preloaded. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/time.h>
 #include <time.h>
-#include <unistd.h>
+
+#include "preload.h"
 
 /* As in moved_clock.rs. */
 struct control {
@@ -25,14 +23,7 @@ static int (*read_clock)(clockid_t, struct timespec *);
 
 __attribute__((constructor)) static void prepare(void) {
     read_clock = dlsym(RTLD_NEXT, "clock_gettime");
-    const char *name = getenv("MOVED_CLOCK");
-    int file = name ? open(name, O_RDWR | O_CLOEXEC) : -1;
-    if (file < 0)
-        return;
-    void *mapped = mmap(NULL, sizeof(struct control), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-    if (mapped != MAP_FAILED)
-        control = mapped;
-    close(file);
+    control = mapped_control("MOVED_CLOCK", &none, sizeof none);
 }
 
 static int is_the_module_s(void *caller) {

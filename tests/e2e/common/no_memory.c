@@ -2,12 +2,10 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
+
+#include "preload.h"
 
 /* As in shortage.rs. */
 struct control {
@@ -26,14 +24,7 @@ extern void *__libc_realloc(void *block, size_t size);
 extern void *__libc_memalign(size_t alignment, size_t size);
 
 __attribute__((constructor)) static void map_control(void) {
-    const char *name = getenv("NO_MEMORY");
-    int file = name ? open(name, O_RDWR | O_CLOEXEC) : -1;
-    if (file < 0)
-        return;
-    void *mapped = mmap(NULL, sizeof(struct control), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-    if (mapped != MAP_FAILED)
-        control = mapped;
-    close(file);
+    control = mapped_control("NO_MEMORY", &none, sizeof none);
 }
 
 /* nginx is the program, which has no name behind its path that a library would have. */
