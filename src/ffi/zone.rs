@@ -24,6 +24,9 @@ pub const MAX_TEXT: usize = authz::MAX_SET_BYTES;
 /// Milliseconds after which a fetch is given up, by those who wait for it and by those who would start another.
 pub const FETCH_TIMEOUT: u64 = 60_000;
 
+/// Milliseconds for which a process that was seen to live is taken to live on.
+const ASKED_AGAIN: u64 = 100;
+
 /// What the workers share. All zero at first: never fetched.
 #[repr(C)]
 struct Shared {
@@ -66,15 +69,15 @@ impl SharedMoment {
 }
 
 impl Shared {
-    /// Whether a fetch is under way, by a process that lives and is not too slow.
-    fn is_fetching(&self) -> bool {
+    /// Whose fetch is under way, if any is, and is not too slow: the turn's holder, and the moment of the look.
+    fn fetching(&self) -> Option<(u64, Moment)> {
         let holder = self.holder.load(Ordering::Acquire);
         // It ends when it is said to have ended, not when its turn is given back a moment later.
-        let has_ended = self.finished.load(Ordering::Acquire) == number(holder);
-        holder != 0
-            && !has_ended
-            && Moment::now().elapsed_since(self.started_at.load()) < FETCH_TIMEOUT
-            && is_alive(holder)
+        if holder == 0 || self.finished.load(Ordering::Acquire) == number(holder) {
+            return None;
+        }
+        let now = Moment::now();
+        (now.elapsed_since(self.started_at.load()) < FETCH_TIMEOUT).then_some((holder, now))
     }
 
     /// Whether a fetch has begun within so many milliseconds.
@@ -93,6 +96,8 @@ pub struct Zone {
     /// Shared with the zones of earlier configurations that had the same memory.
     shared: OnceCell<Rc<Cell<Option<NonNull<Shared>>>>>,
     mutex: Cell<Option<NonNull<ngx_shmtx_t>>>,
+    /// The last holder of the turn that was seen to live, and when.
+    seen_alive: Cell<(u64, Moment)>,
 }
 
 /// The right to fetch, of one process for all.
@@ -186,7 +191,21 @@ impl Zone {
 
     /// Whether a fetch is under way, by a process that lives and is not too slow.
     pub fn is_fetching(&self) -> bool {
-        self.shared().is_some_and(Shared::is_fetching)
+        self.shared().is_some_and(|shared| self.is_fetching_in(shared))
+    }
+
+    /// The system is asked now and then whether the process lives, not for each request that waits or finds a set due.
+    fn is_fetching_in(&self, shared: &Shared) -> bool {
+        let Some((holder, now)) = shared.fetching() else { return false };
+        let (seen, when) = self.seen_alive.get();
+        if seen == holder && now.elapsed_since(when) < ASKED_AGAIN {
+            return true;
+        }
+        let lives = is_alive(holder);
+        if lives {
+            self.seen_alive.set((holder, now));
+        }
+        lives
     }
 
     /// Whether a fetch has begun within so many milliseconds.
@@ -201,14 +220,14 @@ impl Zone {
         // Without the mutex first: junk in tokens must not have workers wait for each other. The start is looked at before
         // the fetch that it is of.
         let is_early = shared.has_begun_within(floor);
-        if shared.is_fetching() {
+        if self.is_fetching_in(shared) {
             return Attempt::UnderWay;
         }
         if is_early {
             return Attempt::Early;
         }
         self.locked(|| {
-            if shared.is_fetching() {
+            if self.is_fetching_in(shared) {
                 return Attempt::UnderWay;
             }
             if shared.finished.load(Ordering::Acquire) != finished {

@@ -2,7 +2,7 @@
 
 use crate::common::*;
 use crate::status::STATUS;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const DAY: i64 = 24 * 60 * 60;
 
@@ -119,4 +119,41 @@ fn a_worker_that_stands_still_keeps_no_turn() {
     gate.open();
     nginx.resume(held);
     expect("the one that stood still", "ok", &first[0].receive("GET"));
+}
+
+/// A worker's own clock: whatever a hundred requests cost, they come within some tenths of a second.
+#[test]
+fn whether_a_fetcher_lives_is_asked_now_and_then() {
+    let (setup, clocks) = Setup::new().unexplained().with_clocks();
+    let server = fetching("valid=1m", "").replacen("location", &format!("{PID_LOCATION} location"), 1);
+    let nginx = setup.workers(2).http(&server);
+    let (keys, gate, alice, junk) = (KeyServer::of(&nginx), Gate::default(), Issuer::new("alice"), Issuer::new("junk"));
+    keys.publish(key_set(&[&alice]));
+    let asked = get("/").token(&alice.token("alice"));
+    let [(_, mut first), (_, mut second)] = by_worker(&nginx, 10);
+    expect("the first", "ok", &first[0].ask(&asked));
+    keys.answer_behind(&gate, response("200 OK", "", key_set(&[&alice])));
+    clocks.set_running(61);
+    expect("the one that fetches again", "ok", &first[0].ask(&asked));
+    gate.holds_one();
+    // Past the time in which nobody looks.
+    clocks.set_running(72);
+    let (begun, before) = (Instant::now(), clocks.asked());
+    let asked_since = |at_least| {
+        let (times, most) = (clocks.asked() - before, 2 + begun.elapsed().as_millis() / 100);
+        assert!((at_least..=most).contains(&u128::from(times)), "asked {times} times of at most {most}");
+    };
+    for _ in 0..100 {
+        expect("one while it is fetched", "ok", &second[0].ask(&asked));
+    }
+    asked_since(1);
+    for client in &mut second {
+        client.send(&get("/").token(&junk.token("alice")).bytes());
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    asked_since(2);
+    gate.open();
+    for client in &mut second {
+        expect("one that has waited", "unknown_key", &client.receive("GET"));
+    }
 }

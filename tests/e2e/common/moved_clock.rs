@@ -1,4 +1,5 @@
-//! Clocks that are moved while nginx runs, and workers that are held up where the module reads one.
+//! Clocks that are moved while nginx runs, workers that are held up where the module reads one, and how often it asks whether
+//! another process lives.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -39,9 +40,18 @@ impl Clocks {
 
     /// Points that it has passed since.
     pub fn passed(&self) -> u32 {
-        let mut passed = [0; 4];
-        self.control.read_exact_at(&mut passed, 24).expect("the file");
-        u32::from_ne_bytes(passed)
+        self.read(24)
+    }
+
+    /// How often the workers have asked whether a process lives.
+    pub fn asked(&self) -> u32 {
+        self.read(28)
+    }
+
+    fn read(&self, at: u64) -> u32 {
+        let mut number = [0; 4];
+        self.control.read_exact_at(&mut number, at).expect("the file");
+        u32::from_ne_bytes(number)
     }
 
     fn write(&self, at: u64, bytes: &[u8]) {
