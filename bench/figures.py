@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
 
+# The side of `ours EdDSA` whose key is fetched by a subrequest.
+FETCHED = "ours EdDSA, fetched"
 ALGORITHMS = ("HS256", "RS256", "ES256", "ES512", "EdDSA")
 
 

@@ -1,8 +1,11 @@
 """What is compared with what: groups of sides that are sent the same requests."""
 
+import json
+from base64 import b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 
 import cores
+from figures import FETCHED
 from servers import HERE, MODULE, ROOT, TARGET, Failure, Nginx, Room, Server
 
 LOCATION = r"location ~ ^/api/users/(?<user_id>[^/]+)(?:/|$)"
@@ -56,6 +59,17 @@ def has_cache(room: Room) -> bool:
 
 def ours(room: Room, algorithm: str, more: str = "") -> str:
     return located(f"jwt_user_scope on; {keys(room, algorithm)} {more}")
+
+
+def fetching(room: Room) -> str:
+    """A location whose key is in a set that nginx serves to itself."""
+    lines = (room.keys / "EdDSA.pem").read_text().splitlines()
+    # RFC 8410 section 4: the key is what a SubjectPublicKeyInfo ends with.
+    der = b64decode("".join(lines[1:-1]))
+    x = urlsafe_b64encode(der[-32:]).decode().rstrip("=")
+    key = {"kty": "OKP", "crv": "Ed25519", "kid": KID, "x": x}
+    (room.directory / "root/_jwks").write_text(json.dumps({"keys": [key]}))
+    return located("jwt_user_scope on; jwt_user_scope_key_request /_jwks;") + "\n        location = /_jwks { internal; }"
 
 
 class Stack:
@@ -138,6 +152,7 @@ class Stack:
             servers[f"ours {algorithm}"] = ours(self.room, algorithm)
             if self.cache:
                 servers[f"ours {algorithm}, cache off"] = ours(self.room, algorithm, "jwt_user_scope_cache off;")
+        servers[FETCHED] = fetching(self.room)
         limit = "limit_req zone=addresses burst=20 nodelay; limit_req_status 429;"
         servers["ours EdDSA, limit_req"] = ours(self.room, "EdDSA", limit)
         http = f"{self.upstreams()}\n    limit_req_zone $binary_remote_addr zone=addresses:10m rate=100r/s;"
@@ -174,7 +189,7 @@ def groups(stack: Stack) -> list[Group]:
     ]
     for algorithm in ASYMMETRIC:
         share = 0.05 if algorithm == "ES512" else 0.2
-        every.append(Group(f"{algorithm} repeated", algorithm, "repeated", ("bare", f"ours {algorithm}"), 0.5))
+        every.append(Group(f"{algorithm} repeated", algorithm, "repeated", repeated(algorithm), 0.5))
         every.append(Group(f"{algorithm} new", algorithm, "new", ("bare", f"ours {algorithm}", *arithmetic(algorithm)), share))
     if stack.cache:
         # By themselves: whoever runs after a costly signature check finds the processor's caches full of it.
@@ -197,6 +212,11 @@ def groups(stack: Stack) -> list[Group]:
     return every
 
 
+def repeated(algorithm: str) -> tuple[str, ...]:
+    """The sides that are sent one token again and again."""
+    return ("bare", f"ours {algorithm}", *((FETCHED,) if algorithm == "EdDSA" else ()))
+
+
 def paced_groups() -> list[Group]:
     """What the aims are about, for a worker that is not at its limit. New tokens of the other algorithms are left out: some
     of their signatures take longer than the pace allows, and what they may add is not told as a share."""
@@ -207,7 +227,7 @@ def paced_groups() -> list[Group]:
         return Group(f"{algorithm} {kind}, at a pace", algorithm, kind, sides, share, PACE, apart=True)
 
     found = [group("HS256", "new", ("bare", "ours HS256", *arithmetic("HS256")), 0.6)]
-    found += [group(each, "repeated", ("bare", f"ours {each}"), 0.3) for each in ("HS256", *ASYMMETRIC)]
+    found += [group(each, "repeated", repeated(each), 0.3) for each in ("HS256", *ASYMMETRIC)]
     found += [group("HS256", kind, ("denied", "ours HS256"), 0.6) for kind in REFUSED]
     return found
 

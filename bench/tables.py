@@ -2,7 +2,7 @@
 
 from statistics import median
 
-from figures import ALGORITHMS, Figure, Result, plain
+from figures import ALGORITHMS, FETCHED, Figure, Result, plain
 
 # What the project has set out to reach; a share is of what the request costs without the module.
 NEW, SEEN, REFUSED, BEYOND_NS, SCALING = 0.14, 0.06, 0.10, 1000, 1.8
@@ -40,6 +40,9 @@ def added(result: Result) -> str:
     seen = [result.added(f"{algorithm} repeated", f"ours {algorithm}").microseconds() for algorithm in ALGORITHMS]
     if result.cache:
         rows.append(["**this module**, token seen before", *seen, ""])
+        if result.has("EdDSA repeated", FETCHED):
+            fetched = result.added("EdDSA repeated", FETCHED).microseconds()
+            rows.append(["this module, token seen before, of a key set that was fetched", *[""] * 4, fetched, ""])
         off = [result.added(f"{algorithm} repeated, cache off", f"ours {algorithm}, cache off").microseconds() for algorithm in ALGORITHMS]
         rows.append(["this module, token seen before, `jwt_user_scope_cache off`", *off, ""])
     else:
@@ -96,6 +99,8 @@ def aims(result: Result) -> str:
         for algorithm in ALGORITHMS:
             what = f"{algorithm}, token seen before, of a bare request"
             aim_at_share(what, SEEN, f"{algorithm} repeated", f"ours {algorithm}")
+        if result.has("EdDSA repeated", FETCHED):
+            aim_at_share("EdDSA, token seen before, of a fetched key set, of a bare request", SEEN, "EdDSA repeated", FETCHED)
     base("nginx's own 403", "HS256 other-user")
     for kind, text in REFUSALS:
         what = f"refusal, {text}, over nginx's own 403, arithmetic aside"
