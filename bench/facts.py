@@ -20,8 +20,10 @@ def output(*command) -> str:
 
 
 def cpu() -> str:
-    found = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.M)
-    return found[1] if found else platform.machine()
+    """Its name, and its kind where the kernel tells it: one name may stand for several."""
+    told = dict(re.findall(r"^(\S[^\t\n]*?)\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.M))
+    kind = f" (family {told['cpu family']}, model {told['model']})" if {"cpu family", "model"} <= told.keys() else ""
+    return told.get("model name", platform.machine()) + kind
 
 
 def locked(file: Path, crate: str) -> str:
