@@ -11,7 +11,7 @@ use nginx_sys::{NGX_LOG_ERR, ngx_int_t};
 
 use crate::alloc;
 use crate::conf::KeyRequest;
-use crate::ffi::{self, Attempt, FETCH_TIMEOUT, Fetch, MAX_TEXT, Moment, Request, Turn, Wake, Zone};
+use crate::ffi::{self, Attempt, FETCH_TIMEOUT, Fetch, MAX_TEXT, Moment, Request, Tick, Turn, Wake, Zone};
 use crate::state::State;
 use crate::status::{Status, place_of_request};
 
@@ -159,7 +159,7 @@ pub struct FetchedSets {
     sets: Vec<FetchedSet>,
     /// As they were at the last look.
     known: RefCell<SetsNow>,
-    looked_at: Cell<Moment>,
+    looked_at: Cell<Option<(Tick, Moment)>>,
 }
 
 impl FetchedSets {
@@ -177,14 +177,27 @@ impl FetchedSets {
     pub fn current(&self) -> SetsNow {
         let mut known = self.known.borrow_mut();
         if !self.is_empty() {
-            let now = Moment::now();
-            self.looked_at.set(now);
+            let now = self.moment();
             let current = || self.sets.iter().map(|set| set.current(now));
             if !current().zip(known.iter()).all(|(one, other)| is_same(&one, other)) {
                 *known = current().collect();
             }
         }
         known.clone()
+    }
+
+    /// The moment of a look at the sets. The clocks are read once for all requests that nginx serves in a millisecond: a
+    /// token's `exp` is compared with a time as old.
+    fn moment(&self) -> Moment {
+        let tick = Tick::now();
+        if let Some((same, moment)) = self.looked_at.get()
+            && same == tick
+        {
+            return moment;
+        }
+        let moment = Moment::now();
+        self.looked_at.set(Some((tick, moment)));
+        moment
     }
 }
 
@@ -327,7 +340,7 @@ pub fn wait_on(r: Request, state: &State) -> ngx_int_t {
 
 /// Fetches sets again whose time had come when they were last looked at. The request goes on with the keys at hand.
 pub fn refresh(r: Request, sets: &FetchedSets, state: &State) {
-    let now = sets.looked_at.get();
+    let Some((_, now)) = sets.looked_at.get() else { return };
     for set in &sets.sets {
         let (finished, floor) = (set.zone.finished(), EARLY_FETCH_FLOOR.min(set.valid()));
         // The second look spares every request another at whose fetch is under way.

@@ -1,12 +1,24 @@
 //! How much time has passed, whatever is done to the machine's time of day.
 
 use libc::clockid_t;
+use nginx_sys::{ngx_timeofday, ngx_uint_t, time_t};
 
 // A few milliseconds behind the precise ones, and a fraction of their price: the kernel keeps them at every tick.
 #[cfg(target_os = "linux")]
 const CLOCKS: [clockid_t; 2] = [libc::CLOCK_MONOTONIC_COARSE, libc::CLOCK_REALTIME_COARSE];
 #[cfg(not(target_os = "linux"))]
 const CLOCKS: [clockid_t; 2] = [libc::CLOCK_MONOTONIC, libc::CLOCK_REALTIME];
+
+/// nginx's cached time of day: seconds, and milliseconds. It is that of the last look at its events.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Tick(time_t, ngx_uint_t);
+
+impl Tick {
+    pub fn now() -> Self {
+        let time = ngx_timeofday();
+        Self(time.sec, time.msec)
+    }
+}
 
 /// A moment as two clocks have it, in milliseconds. The same for all processes of the machine.
 ///

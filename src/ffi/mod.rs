@@ -28,7 +28,7 @@ use nginx_sys::{
 };
 use ngx::log::{LOG_BUFFER_SIZE, log_error, write_fmt};
 
-pub use self::clock::Moment;
+pub use self::clock::{Moment, Tick};
 pub use self::conf::{Conf, Place, Position};
 pub use self::counters::{CounterZone, Counters, Series};
 pub use self::fetch::Fetch;

@@ -157,3 +157,28 @@ fn whether_a_fetcher_lives_is_asked_now_and_then() {
         expect("one that has waited", "unknown_key", &client.receive("GET"));
     }
 }
+
+#[test]
+fn the_clocks_are_read_once_a_millisecond() {
+    const MANY: u32 = 200;
+    /// Points that a look at both clocks passes.
+    const POINTS: u32 = 4;
+    let (setup, clocks) = Setup::new().unexplained().with_clocks();
+    let server = fetching("", "").replacen("location", &format!("{PID_LOCATION} location"), 1);
+    let nginx = setup.workers(2).http(&server);
+    let (keys, alice) = (KeyServer::of(&nginx), Issuer::new("alice"));
+    keys.publish(key_set(&[&alice]));
+    let asked = get("/").token(&alice.token("alice"));
+    let [(worker, mut clients), _] = by_worker(&nginx, 1);
+    expect("the first", "ok", &clients[0].ask(&asked));
+    clocks.hold(worker, u32::MAX);
+    let begun = Instant::now();
+    for _ in 0..MANY {
+        clients[0].send(&asked.bytes());
+    }
+    for _ in 0..MANY {
+        expect("one of many", "ok", &clients[0].receive("GET"));
+    }
+    let (looks, most) = (clocks.passed() / POINTS, 2 + begun.elapsed().as_millis());
+    assert!((1..=most).contains(&u128::from(looks)), "{looks} looks, at most {most}");
+}

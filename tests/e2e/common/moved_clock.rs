@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::time::Duration;
 
 use super::setup::Setup;
 
@@ -23,11 +24,13 @@ impl Clocks {
     /// The time of day is ahead by so many seconds; less than 0: behind.
     pub fn set_of_day(&self, seconds: i64) {
         self.write(0, &seconds.to_ne_bytes());
+        wait_for_a_reading();
     }
 
     /// The clocks that nobody sets are ahead by so many seconds.
     pub fn set_running(&self, seconds: i64) {
         self.write(8, &seconds.to_ne_bytes());
+        wait_for_a_reading();
     }
 
     /// Holds this worker up at the n-th point from now: before a reading of the module's, behind it, before the next.
@@ -57,4 +60,9 @@ impl Clocks {
     fn write(&self, at: u64, bytes: &[u8]) {
         self.control.write_all_at(bytes, at).expect("the file");
     }
+}
+
+/// The module reads the clocks once a millisecond.
+fn wait_for_a_reading() {
+    std::thread::sleep(Duration::from_millis(2));
 }
