@@ -99,7 +99,7 @@ fn a_set_grows_old_on_the_status_page_too() {
 #[test]
 fn a_worker_that_stands_still_keeps_no_turn() {
     let (setup, clocks) = Setup::new().unexplained().with_clocks();
-    let server = fetching("", "").replacen("location", &format!("{PID_LOCATION} location"), 1);
+    let server = fetching_by_worker("");
     let nginx = setup.workers(2).http(&server);
     let (keys, gate, alice) = (KeyServer::of(&nginx), Gate::default(), Issuer::new("alice"));
     keys.answer_behind(&gate, response("200 OK", "", key_set(&[&alice])));
@@ -121,11 +121,11 @@ fn a_worker_that_stands_still_keeps_no_turn() {
     expect("the one that stood still", "ok", &first[0].receive("GET"));
 }
 
-/// A worker's own clock: whatever a hundred requests cost, they come within some tenths of a second.
+/// However many requests find the set due, or wait for it.
 #[test]
 fn whether_a_fetcher_lives_is_asked_now_and_then() {
     let (setup, clocks) = Setup::new().unexplained().with_clocks();
-    let server = fetching("valid=1m", "").replacen("location", &format!("{PID_LOCATION} location"), 1);
+    let server = fetching_by_worker("valid=1m");
     let nginx = setup.workers(2).http(&server);
     let (keys, gate, alice, junk) = (KeyServer::of(&nginx), Gate::default(), Issuer::new("alice"), Issuer::new("junk"));
     keys.publish(key_set(&[&alice]));
@@ -164,7 +164,7 @@ fn the_clocks_are_read_once_a_millisecond() {
     /// Points that a look at both clocks passes.
     const POINTS: u32 = 4;
     let (setup, clocks) = Setup::new().unexplained().with_clocks();
-    let server = fetching("", "").replacen("location", &format!("{PID_LOCATION} location"), 1);
+    let server = fetching_by_worker("");
     let nginx = setup.workers(2).http(&server);
     let (keys, alice) = (KeyServer::of(&nginx), Issuer::new("alice"));
     keys.publish(key_set(&[&alice]));

@@ -9,7 +9,7 @@ fn connections_to_both(nginx: &Nginx, each: usize) -> Vec<Client> {
 
 #[test]
 fn a_cold_start_costs_one_fetch_however_many_ask() {
-    let server = fetching("", "").replacen("location", &format!("{PID_LOCATION} location"), 1);
+    let server = fetching_by_worker("");
     let nginx = Setup::new().workers(2).http(&server);
     let (keys, alice) = (KeyServer::of(&nginx), Issuer::new("alice"));
     let gate = Gate::default();

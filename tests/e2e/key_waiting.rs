@@ -74,7 +74,7 @@ fn a_client_that_goes_with_its_answer_leaves_the_set_as_it_was() {
 
 #[test]
 fn a_worker_that_is_killed_leaves_its_fetch_to_another() {
-    let server = fetching("", "").replacen("location", &format!("{PID_LOCATION} location"), 1);
+    let server = fetching_by_worker("");
     let (nginx, keys, alice, gate) = held_back(&server, 2);
     let asked = get("/x").token(&alice.token("alice"));
     let [(victim, mut first), (_, mut second)] = by_worker(&nginx, 1);
@@ -98,7 +98,7 @@ fn a_worker_that_is_killed_leaves_its_fetch_to_another() {
 #[test]
 fn a_worker_that_is_killed_leaves_its_early_fetch_to_another() {
     let (setup, clocks) = Setup::new().with_clocks();
-    let server = fetching("", "").replacen("location", &format!("{PID_LOCATION} location"), 1);
+    let server = fetching_by_worker("");
     let nginx = setup.workers(2).http(&server);
     let (keys, gate, old, new) = (KeyServer::of(&nginx), Gate::default(), Issuer::new("old"), Issuer::new("new"));
     let asked = |issuer: &Issuer| get("/").token(&issuer.token("alice"));

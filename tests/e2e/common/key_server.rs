@@ -200,3 +200,8 @@ pub fn fetching(parameters: &str, lines: &str) -> String {
         location = /_jwks {{ internal; {lines} proxy_pass http://unix:keys.sock; }}"
     ))
 }
+
+/// The same for two workers, each of which says who it is.
+pub fn fetching_by_worker(parameters: &str) -> String {
+    fetching(parameters, "").replacen("location", &format!("{} location", super::PID_LOCATION), 1)
+}

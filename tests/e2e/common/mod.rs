@@ -34,7 +34,7 @@ pub use fixture::{FIXTURE_SECRET, fixture, fixture_token};
 #[cfg_attr(not(ngx_feature = "http_v2"), allow(unused_imports))]
 pub use http2::{Http2Request, over_http2, over_http2_at_once, over_http2_cancelled, over_http2_with};
 pub use issuer::{Issuer, key_set};
-pub use key_server::{Gate, KeyServer, fetching, response};
+pub use key_server::{Gate, KeyServer, fetching, fetching_by_worker, response};
 pub use metrics::Metrics;
 pub use moved_clock::Clocks;
 pub use nginx::{Nginx, children_of};
