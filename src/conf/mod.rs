@@ -154,7 +154,7 @@ impl LocConf {
         let guard = self.settings.guard.clone().flatten();
         self.guarded = guard.map(|guard| Guarded { guard, answers: answers.clone() });
         cf.main_conf().uses.guards |= self.guarded.is_some();
-        self.counted = cf.main_conf().status.map(|status| (status, status.server(&cf.server_name())));
+        self.counted = cf.main_conf().status.map(|status| (status, status.server(&cf.server().name())));
         self.show_server(self.guarded.is_some());
         self.captures = prev.captures.iter().copied().chain(cf.regex_captures()).collect();
 

@@ -13,13 +13,14 @@ use nginx_sys::{
     NGX_HTTP_SATISFY_ANY, NGX_OK, NGX_PROCESS_SIGNALLER, ngx_array_push, ngx_conf_full_name, ngx_conf_log_error,
     ngx_conf_t, ngx_hash_key_t, ngx_http_add_variable, ngx_http_compile_complex_value,
     ngx_http_compile_complex_value_t, ngx_http_complex_value_t, ngx_http_conf_ctx_t, ngx_http_core_loc_conf_t,
-    ngx_http_core_main_conf_t, ngx_http_core_srv_conf_t, ngx_http_get_variable_index, ngx_http_handler_pt,
-    ngx_http_regex_variable_t, ngx_http_variable_t, ngx_int_t, ngx_palloc, ngx_parse_time, ngx_pcalloc,
-    ngx_pool_cleanup_add, ngx_process, ngx_str_t, ngx_uint_t,
+    ngx_http_core_main_conf_t, ngx_http_get_variable_index, ngx_http_handler_pt, ngx_http_regex_variable_t,
+    ngx_http_variable_t, ngx_int_t, ngx_palloc, ngx_parse_time, ngx_pcalloc, ngx_pool_cleanup_add, ngx_process,
+    ngx_str_t, ngx_uint_t,
 };
 use ngx::log::{LOG_BUFFER_SIZE, write_fmt};
 
 use super::request::indexes_of;
+use super::server::{Server, text};
 use super::{Getter, Handler, bytes, index_of_core_module, index_of_module, log_to, str_of};
 use crate::conf::{Expected, MainConf};
 
@@ -71,15 +72,6 @@ impl<'c> Conf<'c> {
         }
     }
 
-    /// The first name of the server that is read; empty when it has none.
-    pub fn server_name(self) -> String {
-        // SAFETY: the core module has made and merged it before any other; the name lives as long.
-        unsafe {
-            let own: &ngx_http_core_srv_conf_t = &*(*(*self.http()).srv_conf.add(index_of_core_module())).cast();
-            String::from_utf8_lossy(bytes(own.server_name.data, own.server_name.len)).into_owned()
-        }
-    }
-
     /// Makes a handler answer the requests of the location that is read. `false` when it does already.
     pub fn set_content_handler(self, handler: Handler) -> bool {
         // SAFETY: the core module has made the structure of every location; nothing refers to it while it is read.
@@ -91,22 +83,12 @@ impl<'c> Conf<'c> {
         }
     }
 
-    /// A name for the server that is read, the same after a reload: its name, and where another has the same name, its
-    /// place in the configuration.
-    pub fn server_identity(self) -> String {
-        // SAFETY: the core module has made the structures of all servers; their texts live as long.
+    /// The server that is read.
+    pub fn server(self) -> Server<'c> {
+        // SAFETY: the core module has made and merged all of them before any other; they live as long.
         unsafe {
-            let own: &ngx_http_core_srv_conf_t = &*(*(*self.http()).srv_conf.add(index_of_core_module())).cast();
-            let name =
-                |server: &ngx_http_core_srv_conf_t| bytes(server.server_name.data, server.server_name.len).to_vec();
-            let servers = (*self.core_main_conf()).servers.as_slice::<*const ngx_http_core_srv_conf_t>();
-            let mut identity = String::from_utf8_lossy(&name(own)).into_owned();
-            let earlier = servers.iter().take_while(|&&server| !ptr::eq(server, own));
-            let same = earlier.filter(|&&server| name(&*server) == name(own)).count();
-            if same > 0 {
-                identity += &format!(" {same}");
-            }
-            identity
+            let own = (*(*self.http()).srv_conf.add(index_of_core_module())).cast();
+            Server::new(&*own, &*self.core_main_conf())
         }
     }
 
@@ -166,9 +148,7 @@ impl<'c> Conf<'c> {
     pub fn position(self) -> Position {
         // SAFETY: null, or the file that is being read.
         let Some(file) = (unsafe { self.get().conf_file.as_ref() }) else { return Position::default() };
-        // SAFETY: the name lives as long as the configuration.
-        let name = unsafe { bytes(file.file.name.data, file.file.name.len) };
-        Position { file: String::from_utf8_lossy(name).into_owned(), line: file.line }
+        Position { file: text(&file.file.name), line: file.line }
     }
 
     /// A path, from the configuration's directory when it is relative. `None` when there is no memory.
@@ -269,10 +249,7 @@ impl<'c> Conf<'c> {
     }
 
     pub fn merges_slashes(self) -> bool {
-        // SAFETY: the core module has made and merged it before any other.
-        let core: &ngx_http_core_srv_conf_t =
-            unsafe { &*(*(*self.http()).srv_conf.add(index_of_core_module())).cast() };
-        core.merge_slashes != 0
+        self.server().merges_slashes()
     }
 
     /// A time in seconds, as nginx writes times.

@@ -10,6 +10,7 @@ mod counters;
 mod failure;
 mod fetch;
 mod request;
+mod server;
 mod versions;
 mod wait;
 mod zone;

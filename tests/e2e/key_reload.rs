@@ -136,3 +136,63 @@ fn in_one_process_takes_the_set_along() {
     eventually("nginx has read it", || nginx.log_with("using the \"").len() == 2);
     expect("without it", "keys_unavailable", &client.ask(&asked));
 }
+
+/// A server that fetches its set from a provider of its own.
+fn nameless(socket: &str, provider: &str) -> String {
+    format!(
+        "server {{
+            listen unix:{socket}; add_header X-Result $jwt_user_scope_result always;
+            location / {{ jwt_user_scope any; jwt_user_scope_key_request /_jwks; empty_gif; }}
+            location = /_jwks {{ internal; proxy_pass http://unix:{provider}; }}
+        }}\n"
+    )
+}
+
+/// What each of two issuers' tokens gets at a socket.
+fn results_at(nginx: &Nginx, socket: &str, issuers: &[Issuer; 2]) -> [String; 2] {
+    issuers.each_ref().map(|issuer| {
+        let mut client = Client::connect(&nginx.path(socket));
+        client.ask(&get("/").token(&issuer.token("alice"))).header("X-Result").unwrap_or_default().into()
+    })
+}
+
+/// Servers without a name, or with the same, are told by their addresses, not by the order in which they stand.
+#[test]
+fn that_moves_servers_gives_none_the_keys_of_another() {
+    for name in ["", "server_name twin;"] {
+        let named =
+            |socket: &str, provider: &str| nameless(socket, provider).replacen("listen", &format!("{name} listen"), 1);
+        let (one, two) = (named("nginx.sock", "one.sock"), named("other.sock", "two.sock"));
+        let new = named("new.sock", "one.sock");
+        let nginx = Setup::new().without_env().http(&format!("{one}{two}"));
+        let issuers = ["one", "two"].map(Issuer::new);
+        let providers = ["one.sock", "two.sock"].map(|socket| KeyServer::at(&nginx.path(socket)));
+        providers.iter().zip(&issuers).for_each(|(provider, issuer)| provider.publish(key_set(&[issuer])));
+        for order in [&one, &two].map(|first| format!("{first}{new}{}", if *first == one { &two } else { &one })) {
+            for (socket, words) in [("nginx.sock", ["ok", "unknown_key"]), ("other.sock", ["unknown_key", "ok"])] {
+                assert_eq!(results_at(&nginx, socket, &issuers), words, "{name} {socket}, before {order}");
+            }
+            nginx.rewrite(&order);
+            reload(&nginx);
+        }
+        for (socket, words) in [("nginx.sock", ["ok", "unknown_key"]), ("other.sock", ["unknown_key", "ok"])] {
+            assert_eq!(results_at(&nginx, socket, &issuers), words, "{name} {socket} at last");
+        }
+        assert_eq!(providers.each_ref().map(KeyServer::count), [1, 1], "the sets were kept");
+    }
+}
+
+/// Of two servers of the same address and name, nginx serves the first.
+#[test]
+fn that_serves_the_second_of_two_twins_gives_it_its_own_keys() {
+    let (one, two) = (nameless("nginx.sock", "one.sock"), nameless("nginx.sock", "two.sock"));
+    let nginx = Setup::new().without_env().http(&format!("{one}{two}"));
+    nginx.tolerate("conflicting server name");
+    let issuers = ["one", "two"].map(Issuer::new);
+    let providers = ["one.sock", "two.sock"].map(|socket| KeyServer::at(&nginx.path(socket)));
+    providers.iter().zip(&issuers).for_each(|(provider, issuer)| provider.publish(key_set(&[issuer])));
+    assert_eq!(results_at(&nginx, "nginx.sock", &issuers), ["ok", "unknown_key"]);
+    nginx.rewrite(&format!("{two}{one}"));
+    reload(&nginx);
+    assert_eq!(results_at(&nginx, "nginx.sock", &issuers), ["unknown_key", "ok"]);
+}
