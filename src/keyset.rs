@@ -89,6 +89,7 @@ impl FetchedSet {
             Attempt::Begins(turn) => turn,
             Attempt::UnderWay => return Fetching::UnderWay,
             Attempt::Early => return Fetching::Early,
+            Attempt::Lost => return Fetching::Lost,
             Attempt::Over => return Fetching::Not,
         };
         let mut kept = KeptTurn { zone: self.zone, turn, ended: false };
@@ -121,6 +122,8 @@ enum Fetching {
     UnderWay,
     /// It is not, and it is too early for another fetch.
     Early,
+    /// It is not, since whoever fetched it is gone, and it is too early for another fetch.
+    Lost,
     /// It is not.
     Not,
 }
@@ -297,7 +300,8 @@ pub fn wait_for(
         // Whoever fetched what it has waited for may be gone, and have left nothing.
         let floor = if used.is_some() && !again { EARLY_FETCH_FLOOR } else { FIRST_FETCH_FLOOR };
         match set.fetch(r, state, floor, finished) {
-            Fetching::UnderWay => {
+            // Nobody will bring what was lost: whoever needs it waits until it may be fetched again.
+            Fetching::UnderWay | Fetching::Lost => {
                 pending = true;
                 watched.fetch = Awaited::Behind(finished);
             }

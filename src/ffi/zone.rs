@@ -24,7 +24,7 @@ pub const MAX_TEXT: usize = authz::MAX_SET_BYTES;
 /// Milliseconds after which a fetch is given up, by those who wait for it and by those who would start another.
 pub const FETCH_TIMEOUT: u64 = 60_000;
 
-/// Milliseconds for which a process that was seen to live is taken to live on.
+/// Milliseconds for which a process that was seen to live is taken to live on, and one that was not to be gone.
 const ASKED_AGAIN: u64 = 100;
 
 /// What the workers share. All zero at first: never fetched.
@@ -80,6 +80,13 @@ impl Shared {
         (now.elapsed_since(self.started_at.load()) < FETCH_TIMEOUT).then_some((holder, now))
     }
 
+    /// Why there is no fetch though none is under way: one has begun a short while ago.
+    fn early(&self) -> Attempt {
+        let holder = self.holder.load(Ordering::Acquire);
+        let is_over = holder == 0 || self.finished.load(Ordering::Acquire) == number(holder);
+        if is_over { Attempt::Early } else { Attempt::Lost }
+    }
+
     /// Whether a fetch has begun within so many milliseconds.
     fn has_begun_within(&self, milliseconds: u64) -> bool {
         // The count is the last that is written.
@@ -96,8 +103,8 @@ pub struct Zone {
     /// Shared with the zones of earlier configurations that had the same memory.
     shared: OnceCell<Rc<Cell<Option<NonNull<Shared>>>>>,
     mutex: Cell<Option<NonNull<ngx_shmtx_t>>>,
-    /// The last holder of the turn that was seen to live, and when.
-    seen_alive: Cell<(u64, Moment)>,
+    /// The last holder of the turn that was looked for, when, and whether it lived.
+    looked_for: Cell<(u64, Moment, bool)>,
 }
 
 /// The right to fetch, of one process for all.
@@ -121,8 +128,10 @@ pub enum Attempt {
     Begins(Turn),
     /// Somebody's fetch is under way.
     UnderWay,
-    /// One has begun within the floor.
+    /// One has begun within the floor, and has ended.
     Early,
+    /// One has begun within the floor, and has not ended: whose it was is gone.
+    Lost,
     /// One has ended that the caller does not know of, or the memory is gone.
     Over,
 }
@@ -197,14 +206,12 @@ impl Zone {
     /// The system is asked now and then whether the process lives, not for each request that waits or finds a set due.
     fn is_fetching_in(&self, shared: &Shared) -> bool {
         let Some((holder, now)) = shared.fetching() else { return false };
-        let (seen, when) = self.seen_alive.get();
-        if seen == holder && now.elapsed_since(when) < ASKED_AGAIN {
-            return true;
+        let (looked_for, when, lived) = self.looked_for.get();
+        if looked_for == holder && now.elapsed_since(when) < ASKED_AGAIN {
+            return lived;
         }
         let lives = is_alive(holder);
-        if lives {
-            self.seen_alive.set((holder, now));
-        }
+        self.looked_for.set((holder, now, lives));
         lives
     }
 
@@ -224,7 +231,7 @@ impl Zone {
             return Attempt::UnderWay;
         }
         if is_early {
-            return Attempt::Early;
+            return shared.early();
         }
         self.locked(|| {
             if self.is_fetching_in(shared) {
@@ -234,7 +241,7 @@ impl Zone {
                 return Attempt::Over;
             }
             if shared.has_begun_within(floor) {
-                return Attempt::Early;
+                return shared.early();
             }
             let began = Moment::now();
             let count = shared.begun.load(Ordering::Acquire) + 1;
@@ -326,7 +333,7 @@ fn own_process() -> u64 {
     unsafe { ngx_pid as u64 }
 }
 
-/// Whether the process of a turn exists. A signal of 0 only asks.
+/// Whether the process of a turn may exist. A signal of 0 only asks; who may not ask does not know.
 fn is_alive(holder: u64) -> bool {
     let holder = holder >> 32;
     if holder == own_process() {
@@ -334,7 +341,7 @@ fn is_alive(holder: u64) -> bool {
     }
     // SAFETY: sends nothing.
     let asked = unsafe { libc::kill(holder as libc::pid_t, 0) };
-    asked == 0 || std::io::Error::last_os_error().raw_os_error() == Some(libc::EPERM)
+    asked == 0 || std::io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH)
 }
 
 /// Lets go of the memory that nginx frees now that a configuration is in force. With `master_process off`, requests of the

@@ -182,3 +182,26 @@ fn the_clocks_are_read_once_a_millisecond() {
     let (looks, most) = (clocks.passed() / POINTS, 2 + begun.elapsed().as_millis());
     assert!((1..=most).contains(&u128::from(looks)), "{looks} looks, at most {most}");
 }
+
+/// A security module may forbid even to ask.
+#[test]
+fn a_fetcher_of_which_nothing_is_told_lives() {
+    let (setup, clocks) = Setup::new().unexplained().with_clocks();
+    let nginx = setup.workers(2).http(&fetching_by_worker(""));
+    let (keys, gate, alice) = (KeyServer::of(&nginx), Gate::default(), Issuer::new("alice"));
+    keys.answer_behind(&gate, response("200 OK", "", key_set(&[&alice])));
+    let asked = get("/").token(&alice.token("alice"));
+    let [(_, mut first), (_, mut second)] = by_worker(&nginx, 1);
+    clocks.deny(rustix::io::Errno::ACCESS.raw_os_error());
+    first[0].send(&asked.bytes());
+    gate.holds_one();
+    // Past the time in which nobody fetches anew in any case.
+    clocks.set_running(2);
+    second[0].send(&asked.bytes());
+    eventually("it is asked", || clocks.asked() > 0);
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(keys.count(), 1);
+    gate.open();
+    expect("the one that fetches", "ok", &first[0].receive("GET"));
+    expect("the one that waits", "ok", &second[0].receive("GET"));
+}

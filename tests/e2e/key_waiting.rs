@@ -119,6 +119,33 @@ fn a_worker_that_is_killed_leaves_its_early_fetch_to_another() {
     assert_eq!(keys.count(), 3);
 }
 
+/// Those who come when it is gone wait for the next fetch, as those do who have waited for the lost one.
+#[test]
+fn a_fetch_that_is_lost_refuses_nobody() {
+    let (setup, clocks) = Setup::new().with_clocks();
+    let nginx = setup.workers(2).http(&fetching_by_worker(""));
+    let (keys, old, new) = (KeyServer::of(&nginx), Issuer::new("old"), Issuer::new("new"));
+    let mut ahead = 0;
+    for (issuer, published) in [(&old, vec![&old]), (&new, vec![&old, &new])] {
+        let (gate, before) = (Gate::default(), keys.count());
+        keys.answer_behind(&gate, response("200 OK", "", key_set(&published)));
+        let asked = get("/").token(&issuer.token("alice"));
+        let [(victim, mut first), (_, mut second)] = by_worker(&nginx, 1);
+        first[0].send(&asked.bytes());
+        gate.holds_one();
+        nginx.kill(victim);
+        gate.open();
+        eventually("it is gone", || children_of(nginx.master()).iter().all(|&worker| worker != victim));
+        // Nobody takes it to live any more.
+        std::thread::sleep(Duration::from_millis(200));
+        expect("one that comes later", "ok", &second[0].ask(&asked));
+        assert_eq!(keys.count(), before + 2);
+        // The next key is new to a set that may be fetched early.
+        ahead += 11;
+        clocks.set_running(ahead);
+    }
+}
+
 #[cfg(ngx_feature = "http_v2")]
 #[test]
 fn requests_of_one_http2_connection_wait_together() {

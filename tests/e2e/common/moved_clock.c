@@ -1,7 +1,8 @@
 /* Moves the clocks of nginx and of the module, holds a worker up where the module reads one, and counts how often it asks
-   whether another lives. Preloaded. */
+   whether another lives, which it may be forbidden. Preloaded. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
@@ -19,6 +20,7 @@ struct control {
     uint32_t point;   /* where it is held up, counted from 1: before a reading, behind it, before the next */
     uint32_t seen;    /* points so far */
     uint32_t asked;   /* how often the module has asked whether a process lives */
+    uint32_t denied;  /* the error that it gets instead of an answer */
 };
 
 static struct control none, *control = &none;
@@ -73,7 +75,12 @@ time_t time(time_t *place) {
 }
 
 int kill(pid_t process, int number) {
-    if (number == 0 && is_the_module_s(__builtin_return_address(0)))
+    if (number == 0 && is_the_module_s(__builtin_return_address(0))) {
         __atomic_add_fetch(&control->asked, 1, __ATOMIC_RELAXED);
+        if (control->denied) {
+            errno = control->denied;
+            return -1;
+        }
+    }
     return syscall(SYS_kill, process, number);
 }

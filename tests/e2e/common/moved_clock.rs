@@ -15,7 +15,7 @@ pub struct Clocks {
 impl Setup {
     /// Prepares an nginx whose clocks can be moved.
     pub fn with_clocks(self) -> (Setup, Clocks) {
-        let (setup, control) = self.preload("moved_clock", "MOVED_CLOCK", 32);
+        let (setup, control) = self.preload("moved_clock", "MOVED_CLOCK", 40);
         (setup, Clocks { control })
     }
 }
@@ -49,6 +49,11 @@ impl Clocks {
     /// How often the workers have asked whether a process lives.
     pub fn asked(&self) -> u32 {
         self.read(28)
+    }
+
+    /// Whether a process lives is not told from now on.
+    pub fn deny(&self, error: i32) {
+        self.write(32, &error.to_ne_bytes());
     }
 
     fn read(&self, at: u64) -> u32 {
