@@ -10,7 +10,7 @@ use nginx_sys::{NGX_DECLINED, NGX_OK, ngx_int_t};
 
 use crate::alloc;
 use crate::conf::{Active, Expected, LocConf, Value};
-use crate::ffi::{Request, now};
+use crate::ffi::{Request, keep_time, now};
 use crate::keyset::Lack;
 use crate::state::{Key, State};
 use crate::{INTERNAL_ERROR, keyset, log, response, status, variables};
@@ -43,6 +43,7 @@ pub fn access(r: Request) -> ngx_int_t {
     if r.has_failed() {
         return failed(r);
     }
+    keep_time();
     let key_sets = active.sets.current();
     let (decision, lack) = state
         .deciding(|| {
@@ -99,6 +100,7 @@ fn conclude_in(
 /// The decision for a variable that is read before the access phase of its location. Nothing is refused yet, and nothing
 /// fetched.
 pub fn decide_early(r: Request, active: &Active, state: &State) {
+    keep_time();
     let key_sets = active.sets.current();
     let decision = state.deciding(|| {
         let input = gather(r, active, state, &key_sets)?;

@@ -189,8 +189,8 @@ impl FetchedSets {
         known.clone()
     }
 
-    /// The moment of a look at the sets. The clocks are read once for all requests that nginx serves in a millisecond: a
-    /// token's `exp` is compared with a time as old.
+    /// The moment of a look at the sets. The clocks are read once for as long as nginx's time stays the same: a token's `exp`
+    /// is compared with a time as old.
     fn moment(&self) -> Moment {
         let tick = Tick::now();
         if let Some((same, moment)) = self.looked_at.get()

@@ -1,7 +1,11 @@
 //! How much time has passed, whatever is done to the machine's time of day.
 
+use core::ptr;
+
 use libc::clockid_t;
-use nginx_sys::{ngx_timeofday, ngx_uint_t, time_t};
+use nginx_sys::{ngx_current_msec, ngx_msec_t, ngx_time, ngx_time_update, time_t};
+
+use super::ConfCell;
 
 // A few milliseconds behind the precise ones, and a fraction of their price: the kernel keeps them at every tick.
 #[cfg(target_os = "linux")]
@@ -9,14 +13,31 @@ const CLOCKS: [clockid_t; 2] = [libc::CLOCK_MONOTONIC_COARSE, libc::CLOCK_REALTI
 #[cfg(not(target_os = "linux"))]
 const CLOCKS: [clockid_t; 2] = [libc::CLOCK_MONOTONIC, libc::CLOCK_REALTIME];
 
-/// nginx's cached time of day: seconds, and milliseconds. It is that of the last look at its events.
+/// nginx's cached time: the seconds of day, and the milliseconds of a clock that is never set. It is that of the last look at
+/// nginx's events, or of the last decision with a look of its own.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Tick(time_t, ngx_uint_t);
+pub struct Tick(time_t, ngx_msec_t);
 
 impl Tick {
     pub fn now() -> Self {
-        let time = ngx_timeofday();
-        Self(time.sec, time.msec)
+        // SAFETY: a number, which one thread writes.
+        Self(ngx_time(), unsafe { ptr::addr_of!(ngx_current_msec).read_volatile() })
+    }
+}
+
+/// Decisions of a worker from one look at the clock to the next.
+const DECISIONS: u32 = 64;
+
+static DECIDED: ConfCell<u32> = ConfCell::new(0);
+
+/// Has nginx look at the clock, at one decision in many. It does so itself only when it looks for events, and pipelined
+/// requests, however many, are all served before that (`ngx_event_process_posted`).
+pub fn keep_time() {
+    let decided = DECIDED.get() + 1;
+    DECIDED.set(decided % DECISIONS);
+    if decided == DECISIONS {
+        // SAFETY: made to be called at any time; it looks at the clock and writes down what it says.
+        unsafe { ngx_time_update() };
     }
 }
 

@@ -183,6 +183,43 @@ fn the_clocks_are_read_once_a_millisecond() {
     assert!((1..=most).contains(&u128::from(looks)), "{looks} looks, at most {most}");
 }
 
+/// nginx serves all requests that are there before it looks at its clock again.
+#[test]
+fn what_is_served_at_one_go_is_judged_by_the_time_that_passes() {
+    const MANY: usize = 200;
+    /// Decisions from one look at the clock to the next.
+    const MOST: usize = 64;
+    let now = i64::try_from(now()).expect("a time");
+    for (parameters, exp, word) in [("", now + 1800, "expired"), ("valid=10s stale=20s", now + DAY, "keys_unavailable")]
+    {
+        let (setup, clocks) = Setup::new().unexplained().with_clocks();
+        // A backend would be waited for.
+        let server = fetching_by_worker(parameters).replacen("proxy_pass http://unix:echo.sock", "empty_gif", 1);
+        let nginx = setup.workers(2).http(&server);
+        nginx.tolerate("connect() to unix:keys.sock failed");
+        let (keys, alice) = (KeyServer::of(&nginx), Issuer::new("alice"));
+        keys.publish(key_set(&[&alice]));
+        let asked = get("/").token(&alice.sign(&format!(r#"{{"uid":"alice","exp":{exp}}}"#)));
+        let [(worker, mut clients), _] = by_worker(&nginx, 1);
+        let client = &mut clients[0];
+        expect("the first", "ok", &client.ask(&asked));
+        drop(keys);
+        nginx.pause(worker);
+        client.send(&asked.bytes().repeat(MANY));
+        // Where it knows the time by which it judges the first.
+        clocks.hold(worker, 4);
+        nginx.resume(worker);
+        eventually("it has read its clocks", || nginx.is_held(worker));
+        clocks.set_of_day(3600);
+        clocks.hold(0, 0);
+        nginx.resume(worker);
+        let answers: Vec<_> = (0..MANY).map(|_| client.receive("GET")).collect();
+        let ended = answers.iter().position(|answer| answer.header("X-Result") != Some("ok")).expect("it ends");
+        assert!((1..=MOST).contains(&ended), "{word} after {ended}");
+        answers[ended..].iter().for_each(|answer| expect("from then on", word, answer));
+    }
+}
+
 /// A security module may forbid even to ask.
 #[test]
 fn a_fetcher_of_which_nothing_is_told_lives() {
