@@ -38,20 +38,21 @@ fn echo(head: &str, mut stream: UnixStream) {
 /// The token in a subprotocol, in an argument, or in `Authorization` for clients that are no browser. What the log
 /// shows of a request is its path.
 const SOCKETS: &str = r#"
+    map $http_upgrade $websocket { default ""; "~*^websocket$" websocket; }
     map $http_sec_websocket_protocol $subprotocol_token { "~^chat, *bearer\.(?<bearer>[\w.-]+)$" $bearer; }
     log_format redacted '$request_method $uri $status $jwt_user_scope_result $jwt_user_scope_user';
     server {
         listen unix:nginx.sock;
         access_log access.log redacted;
         proxy_http_version 1.1;
-        proxy_set_header Upgrade $http_upgrade;
+        proxy_set_header Upgrade $websocket;
         proxy_set_header Connection upgrade;
         proxy_set_header X-User-ID $jwt_user_scope_user;
         location ~ ^/users/(?<user_id>[^/]+)/protocol$ {
             jwt_user_scope on;
             jwt_user_scope_token $subprotocol_token;
             proxy_set_header Sec-WebSocket-Protocol chat;
-            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Upgrade $websocket;
             proxy_set_header Connection upgrade;
             proxy_set_header X-User-ID $jwt_user_scope_user;
             proxy_pass http://unix:stream.sock;
@@ -129,6 +130,28 @@ fn a_websocket_does_not_open_for_anybody_else() {
     assert_refused("another origin", "missing_token", &foreign.send(&nginx));
     assert!(!nginx.path("stream.sock").exists(), "nothing was there to be reached");
     assert_eq!(nginx.log_with("connect() failed"), [""; 0]);
+}
+
+/// Else the client could speak HTTP/2 to the backend, past nginx.
+#[test]
+fn the_backend_is_asked_for_no_other_protocol() {
+    let nginx = Setup::new().http(SOCKETS);
+    let asked = ["h2c", "H2C", "websocket, h2c", "h2c, websocket", "WebSocket", "websocket"];
+    let (heads, seen) = mpsc::channel();
+    let thread = backend(&nginx, asked.len(), move |head, mut stream| {
+        heads.send(head.to_owned()).expect("the test is there");
+        let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
+    });
+    for protocol in asked {
+        let opening = get("/users/alice/header").token(&uid("alice")).header("Upgrade", protocol);
+        let opening = opening.header("Connection", "Upgrade, HTTP2-Settings").header("HTTP2-Settings", "AAMAAABk");
+        assert_eq!(opening.send(&nginx).status, 204);
+        let head = seen.recv().expect("a head");
+        let upgrade = head.lines().find_map(|line| line.strip_prefix("Upgrade: "));
+        let is_websocket = protocol.eq_ignore_ascii_case("websocket");
+        assert_eq!(upgrade, is_websocket.then_some("websocket"), "{head}");
+    }
+    thread.join().expect("no panic in the backend");
 }
 
 /// `fetch` can send the header that `EventSource` cannot, and reads the events as they come.
