@@ -56,7 +56,11 @@ impl Guard {
     /// Whose path it could be: of `raw`, the request target as sent, and of `uri`, when nginx will forward that.
     pub fn judge<'a>(&self, raw: &'a [u8], uri: Option<&'a [u8]>) -> Readings<'a> {
         fault!("guard" in raw);
-        let readings = self.read(without_query(raw), 0);
+        let path = without_query(raw);
+        let readings = match self.read(path, 0) {
+            readings if path.is_ascii() => readings,
+            readings => readings.and(self.read(&of_latin_1(path), 0).into_owned()),
+        };
         match uri {
             // nginx has decoded it, and encodes it again to forward it.
             Some(uri) => readings.and(self.read(uri, 1)),
@@ -117,6 +121,11 @@ impl Readings<'_> {
             _ => Self::Unclear,
         }
     }
+}
+
+/// What those make of a path who take what is not encoded for Latin-1.
+fn of_latin_1(path: &[u8]) -> Vec<u8> {
+    path.iter().map(|&b| char::from(b)).collect::<String>().into_bytes()
 }
 
 /// Which users a segment may name: it is decoded once, or, if that has been done to the whole path, once more or not.

@@ -122,6 +122,18 @@ pub const BACKENDS: &[Backend] = &[
     backend("nginx", |target| nginx::user_id(&nginx::uri(target)?).map(<[u8]>::to_vec)),
 ];
 
+/// The JDK's HttpServer and Werkzeug's own server: what a request line holds beyond ASCII is Latin-1. A path that is handed
+/// over decoded, as by FastCGI, has no such line. The path rule leaves it to the guard: only names beyond ASCII are misread.
+const LATIN_1: Backend = backend("Latin-1 where it is not encoded", |target| {
+    let path: String = path_of(target).iter().map(|&b| char::from(b)).collect();
+    user(&text(&unquote(path.as_bytes())), exact)
+});
+
+/// Those that read a target as the client sent it, or what nginx has made of it.
+pub fn readers(as_sent: bool) -> impl Iterator<Item = &'static Backend> {
+    BACKENDS.iter().chain(as_sent.then_some(&LATIN_1))
+}
+
 /// Names at whose ends the file systems and tokenisers of some servers ignore something: they cannot tell `A.` from
 /// `A`, whatever the path around it. Only a rule on user names could.
 pub fn has_loose_ends(user: &[u8]) -> bool {
@@ -184,7 +196,9 @@ fn are_as_fallible_as_they_should_be() {
         let backend = BACKENDS.iter().find(|backend| backend.name == name).unwrap();
         assert_eq!((backend.read)(target).as_deref(), Some(&b"B"[..]), "{} {name}", target.escape_ascii());
     }
-    for backend in BACKENDS {
+    assert_eq!((LATIN_1.read)("/api/users/\u{e9}".as_bytes()).as_deref(), Some("\u{c3}\u{a9}".as_bytes()));
+    assert_eq!((LATIN_1.read)(b"/api/users/%C3%A9").as_deref(), Some("\u{e9}".as_bytes()));
+    for backend in readers(true) {
         let read = backend.read;
         assert_eq!(read(b"/api/users/B/x?y=/../A").as_deref(), Some(&b"B"[..]), "{}", backend.name);
         assert_eq!(read(b"/api/users/a%20b").as_deref(), Some(&b"a b"[..]), "{}", backend.name);

@@ -3,7 +3,7 @@
 use authz::{Guard, Readings};
 
 use super::Reached;
-use crate::backends::BACKENDS;
+use crate::backends::readers;
 use crate::nginx;
 
 /// What other template may be there.
@@ -24,10 +24,10 @@ pub fn check(input: &[u8]) -> Reached {
     let readings = guard.judge(raw, rewritten);
     let refused = guard.is_uncovered(raw, rewritten, covered);
     assert_eq!(refused, is_refused(&readings, covered), "{}", input.escape_ascii());
-    check_readers(&readings, raw, input);
+    check_readers(&readings, raw, true, input);
     if let Some(uri) = rewritten {
-        check_readers(&readings, &nginx::escape_uri(uri), input);
-        check_readers(&readings, uri, input);
+        check_readers(&readings, &nginx::escape_uri(uri), false, input);
+        check_readers(&readings, uri, false, input);
     }
     let second = SECOND[input.len() % SECOND.len()];
     let wider = self::guard(&["/api/users/:user_id", second]);
@@ -52,8 +52,8 @@ fn is_refused(readings: &Readings, covered: Option<&[u8]>) -> bool {
     }
 }
 
-fn check_readers(readings: &Readings, forwarded: &[u8], input: &[u8]) {
-    for backend in BACKENDS {
+fn check_readers(readings: &Readings, forwarded: &[u8], as_sent: bool, input: &[u8]) {
+    for backend in readers(as_sent) {
         let Some(read) = (backend.read)(forwarded) else { continue };
         let is_told = match readings {
             Readings::NotUnder => false,
