@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use authz::{ClaimName, Identity, Object, Verified};
+use authz::{ClaimName, Identity, Object, Verified, is_whole_in_a_header};
 use directives::OWN;
 use nginx_sys::{
     NGX_HTTP_VAR_NOCACHEABLE, NGX_HTTP_VAR_PREFIX, NGX_OK, ngx_http_request_t, ngx_http_variable_value_t, ngx_int_t,
@@ -69,7 +69,8 @@ unsafe extern "C" fn get_user(r: *mut ngx_http_request_t, v: *mut ngx_http_varia
     // SAFETY: nginx calls a getter with a request and the value to fill.
     unsafe {
         get(r, v, |state, show| {
-            state.with_user(|user| show(user.into()));
+            // The backend would know somebody else.
+            state.with_user(|user| is_whole_in_a_header(user).then(|| show(user.into())));
         })
     }
 }

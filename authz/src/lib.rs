@@ -58,7 +58,7 @@ pub use path::Path;
 pub use policy::{NoKeys, Policy, Rules, Scope};
 pub use preflight::is_preflight;
 pub use public_key::KeyError;
-pub use scope::{ClaimName, ClaimNameError};
+pub use scope::{ClaimName, ClaimNameError, is_whole_in_a_header};
 pub use secret::{SecretError, SecretForm, current_secret, secret_of_file};
 pub use template::TemplateError;
 pub use token::bearer;

@@ -83,6 +83,12 @@ fn unescape(token: &str) -> Result<Box<str>, ClaimNameError> {
     if stray { Err(ClaimNameError::Tilde) } else { Ok(token.replace("~1", "/").replace("~0", "~").into()) }
 }
 
+/// Whether a header says a user's name as it is, rather than another: spaces around a value are none of it (RFC 9110
+/// section 5.5).
+pub fn is_whole_in_a_header(user: &str) -> bool {
+    !user.starts_with(' ') && !user.ends_with(' ')
+}
+
 /// The user claim: one name, or several of which one may match.
 #[derive(Debug)]
 pub(crate) enum User {

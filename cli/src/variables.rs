@@ -163,7 +163,7 @@ impl Walk<'_> {
         let own = std::str::from_utf8(&name[directives::OWN.len()..]).unwrap_or_default();
         let token = identity.map(Identity::token);
         Ok(match own {
-            "user" => shown.user,
+            "user" => shown.user.filter(|user| authz::is_whole_in_a_header(user)),
             "payload" => token.map(|token| token.claims().text().to_owned()),
             "result" => shown.word.map(str::to_owned),
             _ => {

@@ -150,3 +150,21 @@ fn two_hundred_requests_on_one_http2_connection_keep_apart() {
         }
     }
 }
+
+/// A header says a value without the spaces around it: the backend would know somebody else.
+#[test]
+fn a_name_that_a_header_cannot_say_is_not_sent() {
+    let nginx = Setup::new().http(RECIPE);
+    let backend = Backend::of(&nginx);
+    for (name, sent) in [(" alice", None), ("alice ", None), (" ", None), ("al ice", Some("al ice"))] {
+        let segment = name.replace(' ', "%20");
+        for path in [format!("/users/{segment}/x"), "/kept/".into()] {
+            assert_eq!(get(&path).token(&uid(name)).header("X-User-ID", "alice").send(&nginx).status, 200, "{path}");
+            assert_eq!(
+                values(&one_head(&backend), "X-User-ID"),
+                sent.into_iter().collect::<Vec<_>>(),
+                "{name:?} {path}"
+            );
+        }
+    }
+}
