@@ -3,11 +3,12 @@
 /// Headers that make some backends take a request for one of another method.
 const OVERRIDES: [&[u8]; 3] = [b"x-http-method-override", b"x-http-method", b"x-method-override"];
 
-/// Whether the headers of an `OPTIONS` request make it a CORS preflight, and nothing that a backend could take for
-/// another method.
-pub fn is_preflight<'h>(header_names: impl Iterator<Item = &'h [u8]> + Clone) -> bool {
-    let has = |name: &[u8]| header_names.clone().any(|header| same_header(header, name));
-    has(b"origin") && has(b"access-control-request-method") && !OVERRIDES.into_iter().any(has)
+/// Whether the headers of an `OPTIONS` request, names and values, make it a CORS preflight, and nothing that a backend could
+/// take for another method. One that says nothing is no preflight's.
+pub fn is_preflight<'h>(headers: impl Iterator<Item = (&'h [u8], &'h [u8])> + Clone) -> bool {
+    let has = |name: &[u8]| headers.clone().any(|(header, _)| same_header(header, name));
+    let says = |name: &[u8]| headers.clone().any(|(header, value)| same_header(header, name) && !value.is_empty());
+    says(b"origin") && says(b"access-control-request-method") && !OVERRIDES.into_iter().any(has)
 }
 
 /// Whether a header has a name, to whoever takes `_` for `-` (CGI, WSGI).
@@ -37,7 +38,19 @@ mod tests {
             (&["X-Method-Override", "Origin", "Access-Control-Request-Method"], false),
         ];
         for (names, expected) in rows {
-            assert_eq!(is_preflight(names.iter().map(|name| name.as_bytes())), expected, "{names:?}");
+            let with = |value: &'static [u8]| names.iter().map(move |name| (name.as_bytes(), value));
+            assert_eq!(is_preflight(with(b"x")), expected, "{names:?}");
+            assert!(!is_preflight(with(b"")), "{names:?}");
         }
+        let headers = |origin, method| [(&b"origin"[..], origin), (b"access-control-request-method", method)];
+        let rows: [(&[u8], &[u8], bool); 3] = [(b"null", b"GET", true), (b"", b"GET", false), (b"null", b"", false)];
+        for (origin, method, expected) in rows {
+            assert_eq!(is_preflight(headers(origin, method).into_iter()), expected);
+        }
+        let said_nothing = [(&b"x-http-method"[..], &b""[..])];
+        assert!(
+            !is_preflight(headers(b"null", b"GET").into_iter().chain(said_nothing)),
+            "an override, whatever it says"
+        );
     }
 }

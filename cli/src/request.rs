@@ -88,7 +88,8 @@ impl Request {
     }
 
     pub fn is_preflight(&self) -> bool {
-        self.method == b"OPTIONS" && authz::is_preflight(self.headers.iter().map(|(name, _)| &name[..]))
+        self.method == b"OPTIONS"
+            && authz::is_preflight(self.headers.iter().map(|(name, value)| (&name[..], &value[..])))
     }
 
     /// The value of the first header of this name, written as in a variable: lower case, `_` for `-`.

@@ -147,10 +147,10 @@ impl<'r> Request<'r> {
 
     /// A CORS preflight, and nothing that a backend could take for another method.
     pub fn is_preflight(self) -> bool {
-        self.get().method == NGX_HTTP_OPTIONS as ngx_uint_t && is_preflight(self.header_names())
+        self.get().method == NGX_HTTP_OPTIONS as ngx_uint_t && is_preflight(self.headers())
     }
 
-    fn header_names(self) -> impl Iterator<Item = &'r [u8]> + Clone {
+    fn headers(self) -> impl Iterator<Item = (&'r [u8], &'r [u8])> + Clone {
         let first: *const ngx_list_part_t = &self.get().headers_in.headers.part;
         // SAFETY: a list ends with null; each part holds `nelts` headers.
         let parts = iter::successors(unsafe { first.as_ref() }, |part| unsafe { part.next.as_ref() });
@@ -158,7 +158,7 @@ impl<'r> Request<'r> {
             (0..part.nelts).map(move |i| {
                 // SAFETY: as above.
                 let header = unsafe { &*part.elts.cast::<ngx_table_elt_t>().add(i) };
-                self.bytes(&header.key)
+                (self.bytes(&header.key), self.bytes(&header.value))
             })
         })
     }

@@ -61,6 +61,20 @@ fn everything_else_needs_a_token() {
         ("no method", request("OPTIONS", path).header("Origin", "https://app.example"), "missing_token"),
         ("no origin", request("OPTIONS", path).header("Access-Control-Request-Method", "GET"), "missing_token"),
         (
+            "an empty method",
+            {
+                request("OPTIONS", path)
+                    .header("Origin", "https://app.example")
+                    .header("Access-Control-Request-Method", "")
+            },
+            "missing_token",
+        ),
+        (
+            "an empty origin",
+            request("OPTIONS", path).header("Origin", "").header("Access-Control-Request-Method", "GET"),
+            "missing_token",
+        ),
+        (
             "like it",
             request("OPTIONS", path).header("X-Origin", "a").header("Access-Control-Request-Method", "GET"),
             "missing_token",
