@@ -25,10 +25,12 @@ pub fn before_access(r: Request) -> ngx_int_t {
         return DECLINED;
     }
     let Some(state) = State::of(r) else { return INTERNAL_ERROR };
-    // One that only reports leaves the judgement to the next.
-    state.judged.set(!guarded.answers.report);
-    match cover(r, state, &readings) {
-        Cover::Covered => DECLINED,
+    let cover = cover(r, state, &readings);
+    // One that only reports leaves the judgement to the next, and so does a path that no comparison will be about: an
+    // `error_page` may send it elsewhere.
+    state.judged.set(!guarded.answers.report && cover != Cover::Refused);
+    match cover {
+        Cover::Covered | Cover::Refused => DECLINED,
         Cover::Awaited(awaited) => {
             state.awaited.set(Some(awaited));
             DECLINED

@@ -14,8 +14,10 @@ pub enum Awaited {
 /// How a request stands before the access phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cover {
-    /// The comparison is about the user whose path it could be, or refuses it in any case.
+    /// The comparison is about the user whose path it could be.
     Covered,
+    /// The path rule will refuse it, whoever asks. Whatever location takes it after that has compared nothing.
+    Refused,
     /// Only the decision can tell.
     Awaited(Awaited),
     /// Nothing covers it.
@@ -41,9 +43,8 @@ impl Comparison {
     /// How a request stands. `user` is the value that is compared with, asked for when it matters.
     pub fn cover<'u>(self, readings: &Readings, user: impl FnOnce() -> Option<&'u [u8]>) -> Cover {
         let Self { enforced, satisfies_any, refuses_path, may_bypass, guard_reports } = self;
-        // The check will answer this one.
         if enforced && !satisfies_any && refuses_path {
-            return Cover::Covered;
+            return Cover::Refused;
         }
         let user = user();
         match readings {
@@ -91,7 +92,8 @@ mod tests {
             (PLAIN, &own, Cover::Covered),
             (PLAIN, &other, Cover::Uncovered),
             (PLAIN, &Readings::Unclear, Cover::Uncovered),
-            (Comparison { refuses_path: true, ..PLAIN }, &other, Cover::Covered),
+            (Comparison { refuses_path: true, ..PLAIN }, &other, Cover::Refused),
+            (Comparison { refuses_path: true, ..PLAIN }, &own, Cover::Refused),
             (Comparison { refuses_path: true, ..any }, &other, Cover::Uncovered),
             (Comparison { refuses_path: true, ..reports }, &other, Cover::Uncovered),
             (any, &own, Cover::Awaited(Awaited::Grant)),

@@ -25,9 +25,11 @@ impl Walk<'_> {
             self.tell_guard(State::Ok, "no backend takes the path for a user's");
             return Ok(None);
         }
-        // One that only reports leaves the judgement to the next.
-        self.judged.set(!reports);
-        match self.cover(&place, &readings)? {
+        let cover = self.cover(&place, &readings)?;
+        // One that only reports leaves the judgement to the next, and so does a path that no comparison will be about.
+        self.judged.set(!reports && cover != Cover::Refused);
+        match cover {
+            Cover::Refused => self.tell_guard(State::Ok, "the path rule will refuse it"),
             Cover::Covered => self.tell_guard(State::Ok, "the comparison with the path's user covers it"),
             Cover::Awaited(awaited) => {
                 self.awaited.set(Some(awaited));

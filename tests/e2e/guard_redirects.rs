@@ -140,6 +140,22 @@ fn a_jump_to_a_named_location_is_judged_there() {
     assert_eq!(word(&large), UNCOVERED, "refused before any location could judge it");
 }
 
+/// The path rule has refused it, and nobody has compared anything.
+#[test]
+fn a_refused_path_is_judged_where_its_page_is_the_backend() {
+    let nginx = nginx(
+        "error_page 400 = @fallback;
+        location @fallback { proxy_pass http://unix:backend.sock; }",
+    );
+    let backend = Backend::of(&nginx);
+    for path in ["/api/users/B/../A/x", "/api/users/A/..;/B/x", "/api/users/B/../A/x?y"] {
+        for asked in [get(path), get(path).token(&uid("A"))] {
+            assert_eq!(word(&asked.send(&nginx)), UNCOVERED, "{path}");
+        }
+    }
+    assert_eq!(backend.take(), [""; 0]);
+}
+
 #[test]
 fn a_refusal_is_answered_once_with_its_own_page() {
     let nginx = nginx(
