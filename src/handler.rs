@@ -36,8 +36,8 @@ pub fn location_selected(r: Request) -> ngx_int_t {
 pub fn access(r: Request) -> ngx_int_t {
     let Some(active) = LocConf::active(r) else { return DECLINED };
     let Some(state) = State::of(r) else { return INTERNAL_ERROR };
-    if keyset::is_pending(&active.sets, state) {
-        return keyset::wait_on(r, state);
+    if let Some(again) = keyset::wait_on(r, &active.sets, state) {
+        return again;
     }
     response::clear(r, state);
     if r.has_failed() {

@@ -22,8 +22,15 @@ const EARLY_FETCH_FLOOR: u64 = 10_000;
 /// Milliseconds between the starts of two fetches while there is no set that may be used.
 const FIRST_FETCH_FLOOR: u64 = 1_000;
 
-/// Milliseconds between two looks at a fetch under way.
-const POLL: usize = 10;
+/// Milliseconds between two looks at a fetch under way, at first. A provider that does not answer must not keep a worker
+/// busy with those who wait for it.
+const POLL: u64 = 10;
+
+/// The most milliseconds between two such looks.
+const SLOWEST_POLL: u64 = 100;
+
+/// What share of the time that a request has waited may pass until the next look.
+const POLLED_LATE: u64 = 16;
 
 /// A key set of a location.
 pub struct FetchedSet {
@@ -252,8 +259,10 @@ enum Awaited {
 }
 
 impl Waiting {
-    fn is_over(&self) -> bool {
-        Moment::now().elapsed_since(self.since) >= FETCH_TIMEOUT
+    /// Milliseconds until the next look; `None` when it has waited for as long as it may.
+    fn pause(&self) -> Option<u64> {
+        let waited = Moment::now().elapsed_since(self.since);
+        (waited < FETCH_TIMEOUT).then(|| (waited / POLLED_LATE).clamp(POLL, SLOWEST_POLL))
     }
 }
 
@@ -271,9 +280,7 @@ pub fn wait_for(
         sets: sets.sets.iter().map(|_| Watched { generation: 0, fetch: Awaited::Nothing }).collect(),
         outdated: false,
     });
-    if waiting.is_over() {
-        return None;
-    }
+    let pause = waiting.pause()?;
     waiting.outdated = false;
     let mut pending = false;
     for ((set, watched), used) in sets.sets.iter().zip(&mut waiting.sets).zip(decided_on) {
@@ -317,29 +324,30 @@ pub fn wait_for(
             }
         }
     }
-    (pending || waiting.outdated).then(|| wait_on(r, state))
+    let pause = if waiting.outdated { POLL } else { pause };
+    (pending || waiting.outdated).then(|| look_again(r, state, pause))
 }
 
-/// Whether nothing has changed since the request began to wait, so that there is nothing new to decide on.
-pub fn is_pending(sets: &FetchedSets, state: &State) -> bool {
+/// Lets a request wait on if nothing has changed since it began to, so that there is nothing new to decide on.
+pub fn wait_on(r: Request, sets: &FetchedSets, state: &State) -> Option<ngx_int_t> {
     let waiting = state.waiting.borrow();
-    let Some(waiting) = waiting.as_ref().filter(|waiting| !waiting.outdated && !waiting.is_over()) else {
-        return false;
-    };
+    let waiting = waiting.as_ref().filter(|waiting| !waiting.outdated)?;
+    let pause = waiting.pause()?;
     let mut any = false;
-    sets.sets.iter().zip(&waiting.sets).all(|(set, watched)| match watched.fetch {
+    let is_pending = sets.sets.iter().zip(&waiting.sets).all(|(set, watched)| match watched.fetch {
         _ if set.zone.generation() != watched.generation => false,
         Awaited::Behind(last) => {
             any = true;
             set.zone.finished() == last && (set.zone.has_begun_within(FIRST_FETCH_FLOOR) || set.zone.is_fetching())
         }
         Awaited::Nothing | Awaited::Ended => true,
-    }) && any
+    });
+    (is_pending && any).then(|| look_again(r, state, pause))
 }
 
-/// Lets a request wait on.
-pub fn wait_on(r: Request, state: &State) -> ngx_int_t {
-    r.wait(state.wake.get_or_init(Wake::default), state.is_fetching(), POLL)
+/// Has the access phase run again after so many milliseconds.
+fn look_again(r: Request, state: &State, milliseconds: u64) -> ngx_int_t {
+    r.wait(state.wake.get_or_init(Wake::default), state.is_fetching(), milliseconds)
 }
 
 /// Fetches sets again whose time had come when they were last looked at. The request goes on with the keys at hand.

@@ -45,7 +45,7 @@ impl Drop for Wake {
 impl Request<'_> {
     /// Lets the access phase wait, and run again after `milliseconds`. `stays`: others wait for what this request has
     /// begun, and a client that goes must not take it along.
-    pub fn wait(self, wake: &Wake, stays: bool, milliseconds: usize) -> ngx_int_t {
+    pub fn wait(self, wake: &Wake, stays: bool, milliseconds: u64) -> ngx_int_t {
         // SAFETY: a main request in its access phase, with its connection; its state keeps the timer, and drops it first.
         unsafe {
             let r = &mut *self.as_ptr();

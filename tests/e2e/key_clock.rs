@@ -242,3 +242,25 @@ fn a_fetcher_of_which_nothing_is_told_lives() {
     expect("the one that fetches", "ok", &first[0].receive("GET"));
     expect("the one that waits", "ok", &second[0].receive("GET"));
 }
+
+/// A provider that does not answer must not keep a worker busy.
+#[test]
+fn who_waits_for_long_looks_now_and_then() {
+    /// Points that a look passes behind the time in which nobody fetches anew.
+    const POINTS: u32 = 12;
+    let (setup, clocks) = Setup::new().unexplained().with_clocks();
+    let nginx = setup.workers(2).http(&fetching_by_worker(""));
+    let (keys, gate, alice) = (KeyServer::of(&nginx), Gate::default(), Issuer::new("alice"));
+    keys.answer_behind(&gate, response("200 OK", "", key_set(&[&alice])));
+    let [(worker, mut clients), _] = by_worker(&nginx, 1);
+    clients[0].send(&get("/").token(&alice.token("alice")).bytes());
+    gate.holds_one();
+    clocks.set_running(10);
+    std::thread::sleep(Duration::from_millis(200));
+    clocks.hold(worker, u32::MAX);
+    std::thread::sleep(Duration::from_secs(1));
+    let looks = clocks.passed().div_ceil(POINTS);
+    assert!((1..=12).contains(&looks), "{looks} looks in a second");
+    gate.open();
+    expect("the one that has waited", "ok", &clients[0].receive("GET"));
+}
