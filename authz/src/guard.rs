@@ -57,10 +57,7 @@ impl Guard {
     pub fn judge<'a>(&self, raw: &'a [u8], uri: Option<&'a [u8]>) -> Readings<'a> {
         fault!("guard" in raw);
         let path = without_query(raw);
-        let readings = match self.read(path, 0) {
-            readings if path.is_ascii() => readings,
-            readings => readings.and(self.read(&of_latin_1(path), 0).into_owned()),
-        };
+        let readings = if is_plain(path) { self.read_one(path) } else { self.read_sent(path) };
         match uri {
             // nginx has decoded it, and encodes it again to forward it.
             Some(uri) => readings.and(self.read(uri, 1)),
@@ -68,10 +65,17 @@ impl Guard {
         }
     }
 
+    /// Of a path as it was sent, and is not plain: in it, some take for Latin-1 what is not encoded.
+    fn read_sent(&self, path: &[u8]) -> Readings<'static> {
+        let readings = self.read_unplain(path, 0);
+        if path.is_ascii() { readings } else { readings.and(self.read_unplain(&of_latin_1(path), 0)) }
+    }
+
     fn read<'a>(&self, path: &'a [u8], decoded: usize) -> Readings<'a> {
-        if is_plain(path) {
-            return self.read_one(path);
-        }
+        if is_plain(path) { self.read_one(path) } else { self.read_unplain(path, decoded) }
+    }
+
+    fn read_unplain(&self, path: &[u8], decoded: usize) -> Readings<'static> {
         match once_decoded(path).filter(|text| decoded == 0 || text == path) {
             Some(text) => self.read_one(&text).into_owned(),
             None => self.read_odd(path, decoded),
