@@ -28,7 +28,7 @@ pub struct Built {
 /// # Errors
 /// What is wrong with which key, what to do, and where its directive stands.
 pub fn built(cf: Conf, sources: &Rc<KeySources>, allowed: Option<Algorithms>) -> Result<Built, String> {
-    let server = (!sources.requests.is_empty()).then(|| cf.server().identity());
+    let server = (!sources.requests.is_empty()).then(|| cf.server_identity());
     let is_it = |one: &&Built| Rc::ptr_eq(&one.sources, sources) && one.allowed == allowed && one.server == server;
     if let Some(built) = cf.main_conf().built_keys.iter().find(is_it) {
         return Ok(built.clone());
@@ -56,7 +56,7 @@ fn places(sources: &KeySources) -> Vec<String> {
 fn fetched_sets(cf: Conf, sources: &KeySources, allowed: Option<Algorithms>) -> Result<Vec<FetchedSet>, String> {
     let set = |request: &Rc<KeyRequest>| {
         let (uri, args) = (String::from_utf8_lossy(&request.uri), String::from_utf8_lossy(&request.args));
-        let name = format!("jwt_user_scope {uri}?{args} {}", cf.server().identity());
+        let name = format!("jwt_user_scope {uri}?{args} {}", cf.server_identity());
         let zone = Zone::register(cf, &name);
         let zone =
             zone.ok_or_else(|| format!("\"jwt_user_scope_key_request\" has no memory in {}", request.position))?;

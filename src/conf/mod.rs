@@ -13,7 +13,7 @@ use authz::{Cache, Guard, Policy};
 use nginx_sys::{NGX_LOG_ERR, NGX_LOG_INFO, NGX_LOG_NOTICE, NGX_LOG_WARN, ngx_http_complex_value_t};
 
 use self::keys::{Built, built};
-use crate::ffi::{Conf, Position, Request, Series};
+use crate::ffi::{Conf, Identities, Position, Request, Series};
 use crate::keyset::FetchedSets;
 use crate::log;
 use crate::response::Challenges;
@@ -68,6 +68,8 @@ pub struct MainConf {
     pub variables: Vec<usize>,
     /// Index of the mark of a request that has failed.
     pub failure_mark: usize,
+    /// What the servers are known by, once somebody has asked.
+    pub identities: Option<Identities>,
 }
 
 /// What a configuration makes use of: nginx is not made to call what never has anything to do.

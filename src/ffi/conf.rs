@@ -20,7 +20,7 @@ use nginx_sys::{
 use ngx::log::{LOG_BUFFER_SIZE, write_fmt};
 
 use super::request::indexes_of;
-use super::server::{Server, text};
+use super::server::{Identities, Server, text};
 use super::{Getter, Handler, bytes, index_of_core_module, index_of_module, log_to, str_of};
 use crate::conf::{Expected, MainConf};
 
@@ -85,11 +85,15 @@ impl<'c> Conf<'c> {
 
     /// The server that is read.
     pub fn server(self) -> Server<'c> {
-        // SAFETY: the core module has made and merged all of them before any other; they live as long.
-        unsafe {
-            let own = (*(*self.http()).srv_conf.add(index_of_core_module())).cast();
-            Server::new(&*own, &*self.core_main_conf())
-        }
+        // SAFETY: the core module has made and merged it before any other; it lives as long.
+        Server::new(unsafe { &*(*(*self.http()).srv_conf.add(index_of_core_module())).cast() })
+    }
+
+    /// What it is known by after a reload. For when the servers are merged, which have all been read by then.
+    pub fn server_identity(self) -> String {
+        // SAFETY: the core module has made it, and nobody changes it meanwhile.
+        let all = || Identities::of(unsafe { &*self.core_main_conf() });
+        self.main_conf().identities.get_or_insert_with(all).find(self.server())
     }
 
     fn get(self) -> &'c ngx_conf_t {

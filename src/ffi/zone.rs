@@ -82,9 +82,8 @@ impl Shared {
 
     /// Why there is no fetch though none is under way: one has begun a short while ago.
     fn early(&self) -> Attempt {
-        let holder = self.holder.load(Ordering::Acquire);
-        let is_over = holder == 0 || self.finished.load(Ordering::Acquire) == number(holder);
-        if is_over { Attempt::Early } else { Attempt::Lost }
+        let last = number(self.begun.load(Ordering::Acquire));
+        if self.finished.load(Ordering::Acquire) == last { Attempt::Early } else { Attempt::Lost }
     }
 
     /// Whether a fetch has begun within so many milliseconds.
@@ -130,7 +129,7 @@ pub enum Attempt {
     UnderWay,
     /// One has begun within the floor, and has ended.
     Early,
-    /// One has begun within the floor, and has not ended: whose it was is gone.
+    /// One has begun within the floor, and has not ended: its worker is gone, or the client whose request fetched.
     Lost,
     /// One has ended that the caller does not know of, or the memory is gone.
     Over,

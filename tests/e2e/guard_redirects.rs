@@ -145,8 +145,12 @@ fn a_jump_to_a_named_location_is_judged_there() {
 fn a_refused_path_is_judged_where_its_page_is_the_backend() {
     let nginx = nginx(
         "error_page 400 = @fallback;
-        location @fallback { proxy_pass http://unix:backend.sock; }",
+        location @fallback { proxy_pass http://unix:backend.sock; }
+        location /exempt/ { error_page 400 @exempt; jwt_user_scope on; set $user_id A; }
+        location @exempt { jwt_user_scope_guard off; try_files /page.html =404; }",
     );
+    let page = get("/exempt/..;/api/users/B").send(&nginx);
+    assert_eq!((page.status, page.text().as_str()), (400, "the page"));
     let backend = Backend::of(&nginx);
     for path in ["/api/users/B/../A/x", "/api/users/A/..;/B/x", "/api/users/B/../A/x?y"] {
         for asked in [get(path), get(path).token(&uid("A"))] {

@@ -156,29 +156,43 @@ fn results_at(nginx: &Nginx, socket: &str, issuers: &[Issuer; 2]) -> [String; 2]
     })
 }
 
-/// Servers without a name, or with the same, are told by their addresses, not by the order in which they stand.
+/// Servers are known by name and addresses, not by the order in which they stand, nor by who stands beside them.
 #[test]
 fn that_moves_servers_gives_none_the_keys_of_another() {
     for name in ["", "server_name twin;"] {
         let named =
             |socket: &str, provider: &str| nameless(socket, provider).replacen("listen", &format!("{name} listen"), 1);
         let (one, two) = (named("nginx.sock", "one.sock"), named("other.sock", "two.sock"));
-        let new = named("new.sock", "one.sock");
-        let nginx = Setup::new().without_env().http(&format!("{one}{two}"));
+        let (new, bare) =
+            (named("new.sock", "one.sock"), format!("server {{ {name} listen unix:bare.sock; return 204; }}"));
+        let nginx = Setup::new().without_env().http(&one);
         let issuers = ["one", "two"].map(Issuer::new);
         let providers = ["one.sock", "two.sock"].map(|socket| KeyServer::at(&nginx.path(socket)));
         providers.iter().zip(&issuers).for_each(|(provider, issuer)| provider.publish(key_set(&[issuer])));
-        for order in [&one, &two].map(|first| format!("{first}{new}{}", if *first == one { &two } else { &one })) {
-            for (socket, words) in [("nginx.sock", ["ok", "unknown_key"]), ("other.sock", ["unknown_key", "ok"])] {
-                assert_eq!(results_at(&nginx, socket, &issuers), words, "{name} {socket}, before {order}");
+        let own = [("nginx.sock", ["ok", "unknown_key"]), ("other.sock", ["unknown_key", "ok"])];
+        let expect_own = |when: &str, of: &[(&str, [&str; 2])]| {
+            for (socket, words) in of {
+                assert_eq!(results_at(&nginx, socket, &issuers), *words, "{name} {socket}, {when}");
             }
-            nginx.rewrite(&order);
+        };
+        expect_own("alone", &own[..1]);
+        for conf in [
+            format!("{one}{two}"),
+            format!("{two}{one}"),
+            format!("{bare}{two}{new}{one}"),
+            format!("{one}{new}{two}{bare}"),
+            format!("{bare}{one}{two}"),
+        ] {
+            nginx.rewrite(&conf);
             reload(&nginx);
-        }
-        for (socket, words) in [("nginx.sock", ["ok", "unknown_key"]), ("other.sock", ["unknown_key", "ok"])] {
-            assert_eq!(results_at(&nginx, socket, &issuers), words, "{name} {socket} at last");
+            expect_own(&conf, &own);
         }
         assert_eq!(providers.each_ref().map(KeyServer::count), [1, 1], "the sets were kept");
+        for (only, own) in [(&one, own[0]), (&named("third.sock", "two.sock"), ("third.sock", own[1].1))] {
+            nginx.rewrite(only);
+            reload(&nginx);
+            expect_own("the only one", &[own]);
+        }
     }
 }
 

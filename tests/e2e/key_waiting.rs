@@ -146,6 +146,29 @@ fn a_fetch_that_is_lost_refuses_nobody() {
     }
 }
 
+/// A fetch in the background belongs to the request that began it, and that to its client.
+#[test]
+fn a_fetch_that_is_lost_with_its_client_refuses_nobody() {
+    let (setup, clocks) = Setup::new().with_clocks();
+    let slow = "location /slow/ { jwt_user_scope any; jwt_user_scope_key_request /_jwks valid=1m; proxy_pass http://unix:slow.sock; }";
+    let nginx = setup.http(&fetching("valid=1m", "").replacen("location", &format!("{slow} location"), 1));
+    let (keys, backend) = (KeyServer::of(&nginx), KeyServer::at(&nginx.path("slow.sock")));
+    let (gate, old, new) = (Gate::default(), Issuer::new("old"), Issuer::new("new"));
+    backend.stay_silent();
+    keys.publish(key_set(&[&old]));
+    expect("the first", "ok", &get("/").token(&old.token("alice")).send(&nginx));
+    clocks.set_running(61);
+    keys.answer_behind(&gate, response("200 OK", "", key_set(&[&old, &new])));
+    let mut client = nginx.client();
+    client.send(&get("/slow/").token(&old.token("alice")).bytes());
+    gate.holds_one();
+    drop(client);
+    eventually("nobody fetches", || keys.open() == 0);
+    gate.open();
+    expect("with the new key", "ok", &get("/").token(&new.token("alice")).send(&nginx));
+    assert_eq!(keys.count(), 3);
+}
+
 #[cfg(ngx_feature = "http_v2")]
 #[test]
 fn requests_of_one_http2_connection_wait_together() {
