@@ -54,7 +54,8 @@ impl Identities {
         for &server in servers {
             let mut own = addresses.remove(&ptr::from_ref(server)).unwrap_or_default();
             own.sort_unstable();
-            let identity = format!("{} on {}", text(&server.server_name), own.join(" "));
+            own.insert(0, text(&server.server_name));
+            let identity = own.join(" ");
             *counts.entry(identity.clone()).or_default() += 1;
             identities.insert(ptr::from_ref(server), identity);
         }
