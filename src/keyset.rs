@@ -29,7 +29,7 @@ const POLL: u64 = 10;
 /// The most milliseconds between two such looks.
 const SLOWEST_POLL: u64 = 100;
 
-/// What share of the time that a request has waited may pass until the next look.
+/// In between, the next look comes after the time that a request has waited, divided by this.
 const POLLED_LATE: u64 = 16;
 
 /// A key set of a location.

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use crate::path::{is_ambiguous, is_plain, without_query};
-use crate::readers::{Unreadable, Variant, Variants, decode, segments};
+use crate::readers::{Unreadable, Variant, Variants, decode, of_latin_1, segments};
 use crate::template::{Template, TemplateError};
 
 /// The paths that belong to users, as templates such as `/api/users/:user_id`.
@@ -125,11 +125,6 @@ impl Readings<'_> {
             _ => Self::Unclear,
         }
     }
-}
-
-/// What those make of a path who take what is not encoded for Latin-1.
-fn of_latin_1(path: &[u8]) -> Vec<u8> {
-    path.iter().map(|&b| char::from(b)).collect::<String>().into_bytes()
 }
 
 /// Which users a segment may name: it is decoded once, or, if that has been done to the whole path, once more or not.

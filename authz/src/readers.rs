@@ -142,6 +142,11 @@ pub(crate) fn decode(path: &[u8], wanted: impl Fn(u8) -> bool) -> Option<Vec<u8>
     })
 }
 
+/// What those make of a path who take what is not encoded for Latin-1.
+pub(crate) fn of_latin_1(path: &[u8]) -> Vec<u8> {
+    path.iter().map(|&b| char::from(b)).collect::<String>().into_bytes()
+}
+
 /// The escapes `%uXXXX` of IIS.
 fn decode_wide(path: &[u8]) -> Option<Vec<u8>> {
     replace_escapes(path, b"%u", 4, |code, decoded| {

@@ -20,8 +20,8 @@ use nginx_sys::{
 use ngx::log::{LOG_BUFFER_SIZE, write_fmt};
 
 use super::request::indexes_of;
-use super::server::{Identities, Server, text};
-use super::{Getter, Handler, bytes, index_of_core_module, index_of_module, log_to, str_of};
+use super::server::{Identities, Server};
+use super::{Getter, Handler, bytes, index_of_core_module, index_of_module, log_to, str_of, text};
 use crate::conf::{Expected, MainConf};
 
 /// The configuration while it is read.

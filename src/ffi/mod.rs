@@ -170,3 +170,9 @@ unsafe fn bytes<'a>(data: *const u8, len: usize) -> &'a [u8] {
     // SAFETY: the caller's duty.
     unsafe { slice::from_raw_parts(data, len) }
 }
+
+/// A text of the configuration.
+fn text(text: &ngx_str_t) -> String {
+    // SAFETY: it lives as long as the configuration.
+    String::from_utf8_lossy(unsafe { bytes(text.data, text.len) }).into_owned()
+}

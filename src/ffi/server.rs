@@ -3,11 +3,9 @@
 use core::ptr;
 use std::collections::HashMap;
 
-use nginx_sys::{
-    ngx_http_conf_addr_t, ngx_http_conf_port_t, ngx_http_core_main_conf_t, ngx_http_core_srv_conf_t, ngx_str_t,
-};
+use nginx_sys::{ngx_http_conf_addr_t, ngx_http_conf_port_t, ngx_http_core_main_conf_t, ngx_http_core_srv_conf_t};
 
-use super::bytes;
+use super::text;
 
 /// A server of the configuration that is read.
 #[derive(Clone, Copy)]
@@ -69,10 +67,4 @@ impl Identities {
     pub fn find(&self, server: Server) -> String {
         self.0.get(&ptr::from_ref(server.0)).cloned().unwrap_or_else(|| format!("{:p}", server.0))
     }
-}
-
-/// A text of the configuration.
-pub(super) fn text(text: &ngx_str_t) -> String {
-    // SAFETY: it lives as long as the configuration.
-    String::from_utf8_lossy(unsafe { bytes(text.data, text.len) }).into_owned()
 }

@@ -67,7 +67,7 @@ impl Clocks {
     }
 }
 
-/// The module reads the clocks once a millisecond.
+/// The module reads the clocks when nginx's time has moved on.
 fn wait_for_a_reading() {
     std::thread::sleep(Duration::from_millis(2));
 }
