@@ -10,13 +10,14 @@ pub fn demands_slash(regex: &[u8], names: &[&[u8]]) -> bool {
     behind.is_some_and(|rest| !matches!(rest.first(), Some(b'?' | b'*' | b'{' | b'|')))
 }
 
-/// Whether a regex ends with the compared group, though that may take a part of a segment only: `^/users/(?<user_id>\w+)`
-/// finds user A in `/users/A.B`.
+/// Whether a regex may be content with the beginning of a segment as the compared group: `^/users/(?<user_id>\w+)`
+/// and `^/users/(?<user_id>\w+)/?` find user A in `/users/A.B`.
 pub fn takes_part_of_segment(regex: &[u8], names: &[&[u8]]) -> bool {
     let mut groups = (0..regex.len()).filter_map(|start| after_name(&regex[start..], names));
     let Some(group) = groups.next_back() else { return false };
-    let whole: [&[u8]; 2] = [b"[^/]+)", b"[^/]*)"];
-    after_group(group) == Some(b"") && !whole.contains(&group)
+    let whole: [&[u8]; 4] = [b"[^/]+)", b"[^/]*)", b"[^/]++)", b"[^\\/]+)"];
+    let takes_all = whole.iter().any(|whole| group.starts_with(whole));
+    !takes_all && after_group(group).is_some_and(|rest| !goes_on_certainly(rest, 0))
 }
 
 /// Whether a regex with a compared group may find its path behind another one.
@@ -39,30 +40,97 @@ pub fn stops_at_line_end(regex: &[u8]) -> bool {
 /// What stands behind the opening of a group of one of these names: `(?<name>`, `(?P<name>` or `(?'name'`.
 fn after_name<'r>(regex: &'r [u8], names: &[&[u8]]) -> Option<&'r [u8]> {
     let group = regex.strip_prefix(b"(?")?;
+    let (name, rest) = name_of(group)?;
+    names.iter().any(|known| known.eq_ignore_ascii_case(name)).then_some(rest)
+}
+
+/// The name that a group's opening goes on with, and what stands behind it.
+fn name_of(group: &[u8]) -> Option<(&[u8], &[u8])> {
     let group = group.strip_prefix(b"P").unwrap_or(group);
     let named = group.strip_prefix(b"<").or_else(|| group.strip_prefix(b"'"))?;
     let end = named.iter().position(|b| matches!(b, b'>' | b'\''))?;
-    names.iter().any(|name| name.eq_ignore_ascii_case(&named[..end])).then(|| &named[end + 1..])
+    Some((&named[..end], &named[end + 1..]))
 }
 
 /// What stands behind the group that has just been opened.
 fn after_group(regex: &[u8]) -> Option<&[u8]> {
-    let (mut depth, mut class) = (1, false);
-    let mut bytes = regex.iter().enumerate();
-    while let Some((i, b)) = bytes.next() {
+    let end = syntax(regex).find(|&(_, byte, depth)| byte == b')' && depth < 0);
+    end.map(|(i, ..)| &regex[i + 1..])
+}
+
+/// The bytes that are neither escaped nor in a class, each with its place, and how many more groups are open behind it
+/// than were at first.
+fn syntax(regex: &[u8]) -> impl Iterator<Item = (usize, u8, i32)> {
+    let (mut depth, mut class, mut escaped) = (0, false, false);
+    regex.iter().enumerate().filter_map(move |(i, &b)| {
+        if escaped || b == b'\\' {
+            escaped = !escaped;
+            return None;
+        }
         match b {
-            b'\\' => _ = bytes.next(),
             b'[' => class = true,
             b']' => class = false,
             b'(' if !class => depth += 1,
             b')' if !class => depth -= 1,
             _ => {}
         }
-        if depth == 0 {
-            return regex.get(i + 1..);
+        (!class).then_some((i, b, depth))
+    })
+}
+
+/// Groups in groups, beyond which nothing more is made of a regex.
+const MAX_DEPTH: usize = 8;
+
+/// Whether what stands behind a group matches only where a slash, the path's end or a certain byte comes next. In
+/// doubt it does not.
+fn goes_on_certainly(rest: &[u8], depth: usize) -> bool {
+    let behind = match rest {
+        [b'$', ..] | [b'\\', b'z' | b'Z', ..] => return true,
+        // The end of a group around the one that is looked at.
+        [b')', behind @ ..] => return goes_on_certainly(behind, depth),
+        [b'[', b'/', b']', behind @ ..] => behind,
+        // Classes, back references and assertions are letters or digits.
+        [b'\\', b, behind @ ..] if !b.is_ascii_alphanumeric() => behind,
+        [b'(', group @ ..] if depth < MAX_DEPTH => {
+            let Some(behind) = after_group(group) else { return false };
+            let inside = &group[..group.len() - behind.len() - 1];
+            if !alternatives(after_opening(inside)).all(|alternative| goes_on_certainly(alternative, depth + 1)) {
+                return false;
+            }
+            behind
         }
+        [b, behind @ ..] if !b"\\^.[]()|?*+{}".contains(b) => behind,
+        _ => return false,
+    };
+    match behind {
+        [b'{' | b'|', ..] => false,
+        // It may be left out; what follows it decides, then.
+        [b'?' | b'*', b'?' | b'+', behind @ ..] | [b'?' | b'*', behind @ ..] => goes_on_certainly(behind, depth),
+        _ => true,
     }
-    None
+}
+
+/// The inside of a group without what says of which kind it is. Nothing of the kinds that match nothing by themselves,
+/// but for the positive lookahead.
+fn after_opening(inside: &[u8]) -> &[u8] {
+    let Some(kind) = inside.strip_prefix(b"?") else { return inside };
+    match kind {
+        [b':' | b'=' | b'>', rest @ ..] => rest,
+        // A lookbehind has no end of a name, or one that is none.
+        [b'<', b'=' | b'!', ..] => b"",
+        _ => name_of(kind).map_or(b"", |(_, rest)| rest),
+    }
+}
+
+/// What `|` divides the inside of a group into.
+fn alternatives(inside: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(inside);
+    core::iter::from_fn(move || {
+        let text = rest.take()?;
+        let end = syntax(text).find(|&(_, byte, depth)| byte == b'|' && depth == 0);
+        rest = end.map(|(i, ..)| &text[i + 1..]);
+        Some(end.map_or(text, |(i, ..)| &text[..i]))
+    })
 }
 
 #[cfg(test)]
@@ -115,7 +183,37 @@ mod tests {
 
     #[test]
     fn finds_groups_that_take_a_part() {
-        for regex in [&b"^/u/(?<user_id>\\w+)"[..], b"^/u/(?<user_id>[a-z]+)", b"^/u/(?<user_id>.+)"] {
+        for regex in [
+            &b"^/u/(?<user_id>\\w+)"[..],
+            b"^/u/(?<user_id>[a-z]+)",
+            b"^/u/(?<user_id>.+)",
+            b"^/u/(?<user_id>[^/]+?)",
+            b"^/u/(?<user_id>[^/]{36})",
+            b"^/u/(?<user_id>\\w+).*",
+            b"^/u/(?<user_id>\\w+).*$",
+            b"^/u/(?<user_id>\\w+).",
+            b"^/u/(?<user_id>\\w+)/?",
+            b"^/u/(?<user_id>\\w+)/*",
+            b"^/u/(?<user_id>\\w+)/??",
+            b"^/u/(?<user_id>\\w+)/{0,1}",
+            b"^/u/(?<user_id>\\w+)/|x",
+            b"^/u/(?<user_id>\\w+)[/.]",
+            b"^/u/(?<user_id>\\w+)[^a]",
+            b"^/u/(?<user_id>[0-9a-f-]+)\\b",
+            b"^/u/(?<user_id>\\w+)\\W",
+            b"^/u/(?<user_id>\\w+)(/.*)?",
+            b"^/u/(?<user_id>\\w+)(?:/|)",
+            b"^/u/(?<user_id>\\w+)(?:/|.)",
+            b"^/u/(?<user_id>\\w+)(?:/|$)?",
+            b"^/u/(?<user_id>\\w+)(?:(?:/|))",
+            b"^/u/(?<user_id>\\w+)(?!x)",
+            b"^/u/((?<user_id>\\w+))?(?:/|$)",
+            b"^/u/((?<user_id>\\w+))",
+            b"^/u/(?<user_id>\\w+)(?<=x)",
+            b"^/u/(?<user_id>\\w+)(?<!x>)",
+            b"^/u/(?<user_id>\\w+)((((((((($)))))))))",
+            b"^/u/(?<user_id>\\w+)(?:/",
+        ] {
             assert!(takes_part_of_segment(regex, &[b"user_id"]), "{}", regex.escape_ascii());
         }
         for regex in [
@@ -123,6 +221,27 @@ mod tests {
             b"^/u/(?<user_id>[^/]*)",
             b"^/u/(?<user_id>\\w+)(?:/|$)",
             b"^/u/(?<user_id>\\w+)$",
+            b"^/u/(?<user_id>\\w+)\\z",
+            b"^/u/((?<user_id>\\w+))(?:/|$)",
+            b"^/u/((?<user_id>\\w+)/)?",
+            b"^/u/(?<user_id>\\w+)/",
+            b"^/u/(?<user_id>\\w+)\\/",
+            b"^/u/(?<user_id>\\w+)[/]",
+            b"^/u/(?<user_id>\\w+)/+x",
+            b"^/u/(?<user_id>\\w+)(/|$)",
+            b"^/u/(?<user_id>\\w+)(?=/|$)",
+            b"^/u/(?<user_id>\\w+)(?:$|\\/)",
+            b"^/u/(?<user_id>\\w+)(?:/(?:a|b)|$)",
+            b"^/u/(?<user_id>\\w+)(/.*)?$",
+            b"^/u/(?<user_id>\\w+)(?:/(?<rest>.*))?$",
+            b"^/u/(?<user_id>\\w+)(?P<rest>/.*)?$",
+            b"^/u/(?<user_id>\\w+)/?$",
+            b"^/u/(?<user_id>\\w+)/*+$",
+            b"^/u/(?<user_id>\\w+)\\.json$",
+            b"^/u/(?<user_id>\\w+):(?<what>.*)",
+            b"^/u/(?<user_id>[^/]+).*",
+            b"^/u/(?<user_id>[^/]++)/?",
+            b"^/u/(?<user_id>[^\\/]+)/?",
             b"^/u/(?<user_id>\\w+",
             b"^/u/",
         ] {

@@ -53,7 +53,7 @@ impl fmt::Display for SecretError {
             Self::TooShort(minimum) => write!(
                 f,
                 "is shorter than {minimum} bytes (RFC 7518 section 3.2): use a longer one, such as \"openssl rand \
-                 -base64 {minimum}\" prints"
+                 -hex {minimum}\" prints"
             ),
             Self::Pem => f.write_str("is a PEM text, which is no shared secret: use a random one of at least 32 bytes"),
             Self::PublicDefault => f.write_str(

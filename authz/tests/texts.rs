@@ -72,7 +72,7 @@ fn each_error_of_a_secret_says_what_to_do() {
     all.extend([NotVersioned, NotAllowed, TooManyKeys, Unusable]);
     assert_grammar(&say(&all));
     let short = TooShort(48).to_string();
-    assert!(short.contains("than 48 bytes") && short.contains("\"openssl rand -base64 48\""), "{short}");
+    assert!(short.contains("than 48 bytes") && short.contains("\"openssl rand -hex 48\""), "{short}");
     assert!(NotEncoded(Encoding::Base64Url).to_string().starts_with("is not base64url:"));
     assert!(TooManyKeys.to_string().contains(&format!("more than {MAX_TRIED} secrets")));
 }

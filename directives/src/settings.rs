@@ -8,7 +8,7 @@ use crate::Reader;
 use crate::keys::{self, KeySources};
 use crate::words::{
     Wrong, algorithms, cache_size, check_bypass, claim_name, compile_all, guard_templates, has_variable, invalid,
-    is_off, names, once, one_of, realm, requirement, seconds,
+    is_off, leeway, names, once, one_of, realm, requirement, seconds,
 };
 
 /// The value of `jwt_user_scope`.
@@ -164,7 +164,7 @@ impl<V: Clone, E: Clone, P: Clone + std::fmt::Display> Settings<V, E, P> {
             b"jwt_user_scope_issuer" => once(&mut self.issuers, words, names),
             b"jwt_user_scope_audience" => once(&mut self.audiences, words, names),
             b"jwt_user_scope_type" => once(&mut self.types, words, names),
-            b"jwt_user_scope_leeway" => once(&mut self.leeway, words, |w| seconds(reader, w)),
+            b"jwt_user_scope_leeway" => once(&mut self.leeway, words, |w| leeway(reader, w)),
             b"jwt_user_scope_max_lifetime" => once(&mut self.max_lifetime, words, |w| seconds(reader, w)),
             b"jwt_user_scope_preflight" => {
                 once(&mut self.preflight, words, |w| one_of(w, &[("on", true), ("off", false)]))

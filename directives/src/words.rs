@@ -71,6 +71,17 @@ pub(crate) fn seconds<R: Reader>(reader: &R, words: &[R::Word]) -> Result<u64, W
     time.ok_or_else(|| invalid(words, &words[1], "it must be a time, such as \"30s\" or \"15m\""))
 }
 
+/// Clocks do not differ by more, and without a bound `exp` could be switched off. In seconds.
+const MAX_LEEWAY: u64 = 60 * 60;
+
+/// `jwt_user_scope_leeway <time>`
+pub(crate) fn leeway<R: Reader>(reader: &R, words: &[R::Word]) -> Result<u64, Wrong> {
+    match seconds(reader, words)? {
+        leeway @ ..=MAX_LEEWAY => Ok(leeway),
+        _ => Err(invalid(words, &words[1], "more than \"1h\" would keep expired tokens in use: correct the clocks")),
+    }
+}
+
 /// Compiles all words but the first, the name.
 pub(crate) fn compile_all<R: Reader>(reader: &R, words: &[R::Word]) -> Result<Vec<R::Value>, Wrong> {
     if words.iter().any(|word| word.as_ref().windows(2).any(|pair| pair[0] == b'$' && pair[1].is_ascii_digit())) {
@@ -86,7 +97,7 @@ pub(crate) fn compile_all<R: Reader>(reader: &R, words: &[R::Word]) -> Result<Ve
     values.iter().map(compile).collect()
 }
 
-/// The number of words before `error=`, and whether that says 401.
+/// `jwt_user_scope_require <value> ...`: the number of words before `error=`, and whether that says 401.
 pub(crate) fn requirement<W: Word>(words: &[W]) -> Result<(usize, bool), Wrong> {
     let (values, unauthorized) = match words.last().map(|word| word.as_ref()) {
         Some(b"error=401") => (words.len() - 1, true),
@@ -100,19 +111,26 @@ pub(crate) fn requirement<W: Word>(words: &[W]) -> Result<(usize, bool), Wrong> 
         return Err(format!("\"{}\" directive requires no value", words[0]));
     }
     stands_alone(words)?;
+    // Any other text is there whatever the variables hold, so that the condition would hold always.
+    only_variables(words, &words[1..values])?;
     Ok((values, unauthorized))
 }
 
 /// What `jwt_user_scope_bypass` may not say.
 pub(crate) fn check_bypass<W: Word>(words: &[W]) -> Result<(), Wrong> {
     // What always holds would open every user's path to every token.
-    if let Some(word) = words[1..].iter().find(|word| !is_variables_only(word.as_ref())) {
-        return Err(invalid(words, word, "it must be made of variables only"));
-    }
+    only_variables(words, &words[1..])?;
     if let Some(word) = words[1..].iter().find(|word| names_the_token(word.as_ref())) {
         return Err(invalid(words, word, "every verified token has one: name a claim, or a \"map\" over one"));
     }
     Ok(())
+}
+
+fn only_variables<W: Word>(words: &[W], values: &[W]) -> Result<(), Wrong> {
+    match values.iter().find(|word| !is_variables_only(word.as_ref())) {
+        Some(word) => Err(invalid(words, word, "it must be made of variables only")),
+        None => Ok(()),
+    }
 }
 
 /// A quoted-string (RFC 9110 section 5.6.4).
@@ -205,6 +223,7 @@ fn is_variables_only(word: &[u8]) -> bool {
 
 /// Whether a value uses a variable that every verified token fills.
 fn names_the_token(word: &[u8]) -> bool {
-    let own: [&[u8]; 2] = [b"jwt_user_scope_user", b"jwt_user_scope_payload"];
+    let own: [&[u8]; 4] =
+        [b"jwt_user_scope_user", b"jwt_user_scope_payload", b"jwt_user_scope_claim_exp", b"jwt_user_scope_header_alg"];
     word.split(|&b| matches!(b, b'$' | b'{' | b'}')).any(|part| own.iter().any(|name| part.eq_ignore_ascii_case(name)))
 }

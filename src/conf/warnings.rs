@@ -28,7 +28,10 @@ pub fn check(cf: Conf, scope: Scope, captures: &[usize], captured: bool, positio
         );
     }
     if !cf.merges_slashes() {
-        warn("with \"merge_slashes off\" an empty segment can stand before the user", "leave it on");
+        warn(
+            "with \"merge_slashes off\" an empty segment can stand before the user",
+            "leave it on in all servers of the address",
+        );
     }
     if let Some(regex) = cf.location_regex() {
         let names: Vec<_> = captures.iter().map(|&index| cf.variable_name(index)).collect();

@@ -20,7 +20,7 @@ use nginx_sys::{
 use ngx::log::{LOG_BUFFER_SIZE, write_fmt};
 
 use super::request::indexes_of;
-use super::server::{Identities, Server};
+use super::server::{Identities, Server, slashes_are_merged};
 use super::{Getter, Handler, bytes, index_of_core_module, index_of_module, log_to, str_of, text};
 use crate::conf::{Expected, MainConf};
 
@@ -91,9 +91,14 @@ impl<'c> Conf<'c> {
 
     /// What it is known by after a reload. For when the servers are merged, which have all been read by then.
     pub fn server_identity(self) -> String {
-        // SAFETY: the core module has made it, and nobody changes it meanwhile.
-        let all = || Identities::of(unsafe { &*self.core_main_conf() });
+        let all = || Identities::of(self.all_servers());
         self.main_conf().identities.get_or_insert_with(all).find(self.server())
+    }
+
+    /// What the core module knows of all servers. For when nothing is added to it any more.
+    fn all_servers(self) -> &'c ngx_http_core_main_conf_t {
+        // SAFETY: the core module has made it, and nobody changes it meanwhile.
+        unsafe { &*self.core_main_conf() }
     }
 
     fn get(self) -> &'c ngx_conf_t {
@@ -252,8 +257,9 @@ impl<'c> Conf<'c> {
         self.core_loc_conf().satisfy == NGX_HTTP_SATISFY_ANY as ngx_uint_t
     }
 
+    /// Whether slashes are merged in every path that the server is asked for. For when all servers have been read.
     pub fn merges_slashes(self) -> bool {
-        self.server().merges_slashes()
+        slashes_are_merged(self.all_servers(), self.server())
     }
 
     /// A time in seconds, as nginx writes times.

@@ -63,6 +63,20 @@ fn unmerged_slashes_are_warned_about() {
     assert_quiet("merge_slashes off;\nlocation / { jwt_user_scope any; }");
 }
 
+/// It reads the paths of its neighbours, too, before `Host` chooses one of them.
+#[test]
+fn a_server_of_the_same_address_that_does_not_merge_slashes_is_warned_about() {
+    let servers = |listen: &str| {
+        let other = format!("server {{ listen {listen}; merge_slashes off; }}");
+        let checked = r"listen unix:nginx.sock; server_name api; location ~ ^/users/(?<user_id>[^/]+)(?:/|$) {";
+        Setup::new().check(&format!("{other}\nserver {{ {checked}\njwt_user_scope on; # here\n}} }}"))
+    };
+    let (shared, apart) = (servers("unix:nginx.sock"), servers("unix:other.sock"));
+    assert!(shared.accepted && shared.stderr.contains("merge_slashes"), "{}", shared.stderr);
+    assert!(shared.stderr.contains(&shared.here), "{}", shared.stderr);
+    assert!(apart.accepted && !apart.stderr.contains("[warn]"), "{}", apart.stderr);
+}
+
 #[test]
 fn a_slash_that_the_regex_demands_is_warned_about() {
     let location = |regex: &str| format!("location ~ {regex} {{\njwt_user_scope on; # here\n}}");
@@ -85,6 +99,17 @@ fn a_slash_that_the_regex_demands_is_warned_about() {
         "^/users/(?<user_id>[^/]+)$",
         "^/users/(?<user_id>[^/]+)",
     ] {
+        assert_quiet(&location(regex));
+    }
+}
+
+#[test]
+fn a_regex_that_may_take_a_part_of_a_segment_is_warned_about() {
+    let location = |regex: &str| format!("location ~ {regex} {{\njwt_user_scope on; # here\n}}");
+    for regex in [r"^/users/(?<user_id>\w+)", r"^/users/(?<user_id>\w+)/?", r"^/users/(?<user_id>\w+)(/.*)?"] {
+        assert_warned(&location(regex), "part of a segment");
+    }
+    for regex in [r"^/users/(?<user_id>\w+)(?:/|$)", r"^/users/(?<user_id>\w+)/?$", "^/users/(?<user_id>[^/]+)/?"] {
         assert_quiet(&location(regex));
     }
 }
