@@ -8,16 +8,35 @@ use nginx_sys::{NGX_LOG_CRIT, NGX_LOG_EMERG, NGX_LOG_ERR, NGX_LOG_INFO, NGX_LOG_
 use crate::conf::Answers;
 use crate::ffi::{self, Conf, Request};
 
-/// A name between quotes, escaped where it must be. Most need none, and that is seen sooner than done.
-struct Escaped<'n>(&'n str);
+/// What is shown of a user, in bytes. nginx cuts a line at 2,048 (NGX_MAX_ERROR_STR), and what it adds itself, the client
+/// above all, comes last.
+const USER_SHOWN: usize = 128;
 
-impl Display for Escaped<'_> {
+/// A user's name between quotes, escaped where it must be. Most need no escape, and that is seen sooner than done.
+struct User<'n>(&'n str);
+
+impl Display for User<'_> {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let (shown, dots) = shortened(self.0);
         let is_odd = |b: u8| !b.is_ascii_graphic() | (b == b'"') | (b == b'\'') | (b == b'\\');
         // No early exit, so that the compiler takes many bytes at a time.
-        let has_odd = self.0.bytes().fold(false, |has_odd, b| has_odd | is_odd(b));
-        if has_odd { self.0.escape_debug().fmt(f) } else { f.write_str(self.0) }
+        let has_odd = shown.bytes().fold(false, |has_odd, b| has_odd | is_odd(b));
+        if has_odd {
+            shown.escape_debug().fmt(f)?
+        } else {
+            f.write_str(shown)?
+        }
+        f.write_str(dots)
     }
+}
+
+/// What is shown of a name, and what stands for the rest.
+fn shortened(name: &str) -> (&str, &str) {
+    if name.len() <= USER_SHOWN {
+        return (name, "");
+    }
+    let end = (0..=USER_SHOWN).rev().find(|&end| name.is_char_boundary(end));
+    (&name[..end.unwrap_or(0)], "...")
 }
 
 /// A location's name, which may be any bytes.
@@ -38,7 +57,7 @@ impl Display for Location<'_> {
 pub fn refusal(r: Request, answers: &Answers, denied: Denied, decision: &Decision) {
     let (said, level) = (denied.summary(), level(answers, denied));
     let location = Location(r.location_name());
-    match (answers.report, decision.user().map(Escaped)) {
+    match (answers.report, decision.user().map(User)) {
         (false, None) => {
             r.log(level, format_args!("jwt_user_scope: refused with {said}, location: \"{location}\""));
         }
@@ -58,7 +77,7 @@ pub fn refusal(r: Request, answers: &Answers, denied: Denied, decision: &Decisio
 
 /// The use of a bypass: the only success that leaves a line, since somebody reached another user's path.
 pub fn bypass(r: Request, decision: &Decision) {
-    let (user, location) = (Escaped(decision.user().unwrap_or_default()), Location(r.location_name()));
+    let (user, location) = (User(decision.user().unwrap_or_default()), Location(r.location_name()));
     r.log(NGX_LOG_INFO, format_args!("jwt_user_scope: bypassed, user: \"{user}\", location: \"{location}\""));
 }
 

@@ -129,6 +129,23 @@ fn a_user_of_control_bytes_forges_no_line() {
     assert!(log.contains(r#"user: "bob\", user: \"forged","#), "{log}");
 }
 
+/// nginx cuts a line at 2,048 bytes, and says at its end who asked.
+#[test]
+fn a_user_of_thousands_of_bytes_leaves_room_for_the_client() {
+    let nginx = Setup::new().http(PLAIN);
+    let users = ["b".repeat(129), "b".repeat(128), "\u{10ffff}".repeat(500), format!("b{}", "é".repeat(500))];
+    for user in &users {
+        assert_refused(user, "user_mismatch", &get("/users/alice/x").token(&uid(user)).send(&nginx));
+    }
+    let lines = nginx.log_with("user_mismatch");
+    let shown =
+        ["b".repeat(128) + "...", "b".repeat(128), "\\u{10ffff}".repeat(32) + "...", format!("b{}...", "é".repeat(63))];
+    assert_eq!(lines.len(), shown.len());
+    for (line, shown) in lines.iter().zip(shown) {
+        assert!(line.contains(&format!("user: \"{shown}\",")) && line.contains("client: "), "{line}");
+    }
+}
+
 /// nginx logs headers at debug level itself; the rest of the log is clean there too.
 #[test]
 fn the_debug_level_shows_no_secret_and_tokens_only_where_nginx_does() {
