@@ -140,3 +140,38 @@ fn a_decision_about_one_token_is_none_about_another() {
     expect("good, then another's", "user_mismatch", &late(&uid("alice"), &uid("bob")).send(&nginx));
     expect("forged, then good", "ok", &late(&forged, &uid("alice")).send(&nginx));
 }
+
+/// The recipe for clients that use either, as docs/recipes.md prints it.
+#[test]
+fn a_cookie_is_believed_only_where_a_page_of_one_s_own_sent_it() {
+    let recipes = include_str!("../../docs/recipes.md").split("```nginx\n").filter_map(|text| text.split("```").next());
+    let recipe = recipes.into_iter().find(|recipe| recipe.contains("$header_or_own_page")).expect("the recipe");
+    let recipe = recipe.replace("/api/users/", "/users/").replace("http://backend", "http://unix:backend.sock");
+    let nginx = Setup::new().http(&recipe.replace("server {", "server { listen unix:nginx.sock;"));
+    let backend = Backend::of(&nginx);
+    let (ours, foreign) = ("https://app.example.com", "https://evil.example");
+    let ask = |method: &str| request(method, "/users/alice/x").header("X-User-ID", "bob");
+    let with_cookie = |method: &str| ask(method).header("Cookie", format!("access_token={}", uid("alice")));
+    let cases = [
+        ("a header", 200, ask("POST").token(&uid("alice"))),
+        ("a header, from another origin", 200, ask("POST").token(&uid("alice")).header("Origin", foreign)),
+        ("header and cookie", 200, with_cookie("POST").token(&uid("alice"))),
+        ("one's own page", 200, with_cookie("POST").header("Origin", ours)),
+        ("one's own page, which names no origin", 200, with_cookie("GET")),
+        ("another page", 403, with_cookie("POST").header("Origin", foreign)),
+        ("another page's socket", 403, with_cookie("GET").header("Origin", foreign)),
+        ("one that begins alike", 403, with_cookie("POST").header("Origin", format!("{ours}.evil.example"))),
+        ("no page", 403, with_cookie("POST")),
+        ("another scheme", 403, with_cookie("POST").authorization("Basic YTpi")),
+        ("a Bearer header of two words", 401, with_cookie("POST").authorization(format!("Bearer {} x", uid("alice")))),
+    ];
+    for (name, status, request) in cases {
+        let answer = request.send(&nginx);
+        assert_eq!(answer.status, status, "{name}: {answer:?}");
+        for head in backend.take() {
+            assert_eq!(status, 200, "{name}: {head}");
+            assert!(head.contains("X-User-ID: alice\r\n") && !head.contains("Cookie:"), "{name}: {head}");
+            assert!(!head.contains("bob"), "{name}: {head}");
+        }
+    }
+}
