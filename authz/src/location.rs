@@ -4,7 +4,7 @@
 /// that ends with the user is another location's.
 pub fn demands_slash(regex: &[u8], names: &[&[u8]]) -> bool {
     let mut groups = (0..regex.len()).filter_map(|start| after_name(&regex[start..], names));
-    let Some(rest) = groups.next_back().and_then(after_group) else { return false };
+    let Some((_, rest)) = groups.next_back().and_then(group) else { return false };
     let slashes: [&[u8]; 4] = [b"/", b"\\/", b"[/]", b"(?:/)"];
     let behind = slashes.iter().find_map(|slash| rest.strip_prefix(*slash));
     behind.is_some_and(|rest| !matches!(rest.first(), Some(b'?' | b'*' | b'{' | b'|')))
@@ -14,10 +14,9 @@ pub fn demands_slash(regex: &[u8], names: &[&[u8]]) -> bool {
 /// and `^/users/(?<user_id>\w+)/?` find user A in `/users/A.B`.
 pub fn takes_part_of_segment(regex: &[u8], names: &[&[u8]]) -> bool {
     let mut groups = (0..regex.len()).filter_map(|start| after_name(&regex[start..], names));
-    let Some(group) = groups.next_back() else { return false };
-    let whole: [&[u8]; 4] = [b"[^/]+)", b"[^/]*)", b"[^/]++)", b"[^\\/]+)"];
-    let takes_all = whole.iter().any(|whole| group.starts_with(whole));
-    !takes_all && after_group(group).is_some_and(|rest| !goes_on_certainly(rest, 0))
+    let Some((inside, rest)) = groups.next_back().and_then(group) else { return false };
+    let takes_all = matches!(inside, b"[^/]+" | b"[^/]*" | b"[^/]++" | b"[^\\/]+");
+    !takes_all && !goes_on_certainly(rest, 0)
 }
 
 /// Whether a regex with a compared group may find its path behind another one.
@@ -52,10 +51,10 @@ fn name_of(group: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&named[..end], &named[end + 1..]))
 }
 
-/// What stands behind the group that has just been opened.
-fn after_group(regex: &[u8]) -> Option<&[u8]> {
+/// The inside of the group that has just been opened, and what stands behind it.
+fn group(regex: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = syntax(regex).find(|&(_, byte, depth)| byte == b')' && depth < 0);
-    end.map(|(i, ..)| &regex[i + 1..])
+    end.map(|(i, ..)| (&regex[..i], &regex[i + 1..]))
 }
 
 /// The bytes that are neither escaped nor in a class, each with its place, and how many more groups are open behind it
@@ -91,9 +90,8 @@ fn goes_on_certainly(rest: &[u8], depth: usize) -> bool {
         [b'[', b'/', b']', behind @ ..] => behind,
         // Classes, back references and assertions are letters or digits.
         [b'\\', b, behind @ ..] if !b.is_ascii_alphanumeric() => behind,
-        [b'(', group @ ..] if depth < MAX_DEPTH => {
-            let Some(behind) = after_group(group) else { return false };
-            let inside = &group[..group.len() - behind.len() - 1];
+        [b'(', opened @ ..] if depth < MAX_DEPTH => {
+            let Some((inside, behind)) = group(opened) else { return false };
             if !alternatives(after_opening(inside)).all(|alternative| goes_on_certainly(alternative, depth + 1)) {
                 return false;
             }
@@ -139,7 +137,7 @@ mod tests {
 
     #[test]
     fn finds_demanded_slashes() {
-        let rows: [(&[u8], bool); 32] = [
+        let rows: [(&[u8], bool); 33] = [
             (b"^/users/(?<user_id>[^/]+)/", true),
             (b"^/users/(?P<user_id>[^/]+)/", true),
             (b"^/users/(?'user_id'[^/]+)/", true),
@@ -168,6 +166,7 @@ mod tests {
             (b"^/(?<user_id>[(]+)x/", false),
             (b"^/(?<user_id>[)]+)x/", false),
             (b"^/(?<user_id>[)/]+)x", false),
+            (b"^/(?<user_id>[)](a)x)/", true),
             (b"^/(?<user_id>[a]b(c)d)/", true),
             (b"^/(?<user_id>((a)(b)))/", true),
             (b"^/(?<user_id>((a)(b)))x/", false),
@@ -210,7 +209,8 @@ mod tests {
             b"^/u/((?<user_id>\\w+))?(?:/|$)",
             b"^/u/((?<user_id>\\w+))",
             b"^/u/(?<user_id>\\w+)(?<=x)",
-            b"^/u/(?<user_id>\\w+)(?<!x>)",
+            b"^/u/(?<user_id>\\w+)(?<!x>/)",
+            b"^/u/(?<user_id>\\w+)(?<=x>/)",
             b"^/u/(?<user_id>\\w+)((((((((($)))))))))",
             b"^/u/(?<user_id>\\w+)(?:/",
         ] {

@@ -172,6 +172,13 @@ mod tests {
     }
 
     #[test]
+    fn knows_what_a_header_says_as_it_is() {
+        for (name, is_whole) in [("A", true), ("", true), ("A B", true), (" A", false), ("A ", false), (" ", false)] {
+            assert_eq!(is_whole_in_a_header(name), is_whole, "{name:?}");
+        }
+    }
+
+    #[test]
     fn reads_the_user_claim() {
         let rows = [
             (r#"{"uid":"A"}"#, one("A")),
