@@ -62,7 +62,9 @@ pub fn access(r: Request) -> ngx_int_t {
         return again;
     }
     // Refused requests too: a key may have been replaced under the same `kid`.
-    keyset::refresh(r, &active.sets, state);
+    if let Some(again) = keyset::refresh(r, &active.sets, state) {
+        return again;
+    }
     answer(r, active, state, decision)
 }
 

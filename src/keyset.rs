@@ -101,7 +101,7 @@ impl FetchedSet {
         };
         let mut kept = KeptTurn { zone: self.zone, turn, ended: false };
         let uri = String::from_utf8_lossy(&self.request.uri).into_owned();
-        let fetch = Fetch::new(MAX_TEXT, move |answer| {
+        let fetch = Fetch::new(&self.request.uri, &self.request.args, MAX_TEXT, move |answer| {
             kept.ended = true;
             let stored = answer.and_then(|text| kept.store(&text));
             kept.zone.count_fetch(stored.is_ok());
@@ -116,7 +116,7 @@ impl FetchedSet {
         state.keep_fetch(&fetch);
         let started = r.start_fetch(&self.request.uri, &self.request.args, &fetch);
         if started {
-            return Fetching::UnderWay;
+            return Fetching::Begun;
         }
         fetch.abandon();
         Fetching::Not
@@ -125,6 +125,8 @@ impl FetchedSet {
 
 /// Whether a set is fetched now.
 enum Fetching {
+    /// It is, by this request, from now on.
+    Begun,
     /// It is, by this request or another's.
     UnderWay,
     /// It is not, and it is too early for another fetch.
@@ -259,6 +261,12 @@ enum Awaited {
 }
 
 impl Waiting {
+    /// Begins to wait, for nothing yet.
+    fn new(sets: &FetchedSets) -> Self {
+        let watched = |set: &FetchedSet| Watched { generation: set.generation.get(), fetch: Awaited::Nothing };
+        Self { since: Moment::now(), sets: sets.sets.iter().map(watched).collect(), outdated: false }
+    }
+
     /// Milliseconds until the next look; `None` when it has waited for as long as it may.
     fn pause(&self) -> Option<u64> {
         let waited = Moment::now().elapsed_since(self.since);
@@ -275,11 +283,7 @@ pub fn wait_for(
     lack: Lack,
 ) -> Option<ngx_int_t> {
     let mut waiting = state.waiting.borrow_mut();
-    let waiting = waiting.get_or_insert_with(|| Waiting {
-        since: Moment::now(),
-        sets: sets.sets.iter().map(|_| Watched { generation: 0, fetch: Awaited::Nothing }).collect(),
-        outdated: false,
-    });
+    let waiting = waiting.get_or_insert_with(|| Waiting::new(sets));
     let pause = waiting.pause()?;
     waiting.outdated = false;
     let mut pending = false;
@@ -308,7 +312,7 @@ pub fn wait_for(
         let floor = if used.is_some() && !again { EARLY_FETCH_FLOOR } else { FIRST_FETCH_FLOOR };
         match set.fetch(r, state, floor, finished) {
             // Nobody will bring what was lost: whoever needs it waits until it may be fetched again.
-            Fetching::UnderWay | Fetching::Lost => {
+            Fetching::Begun | Fetching::UnderWay | Fetching::Lost => {
                 pending = true;
                 watched.fetch = Awaited::Behind(finished);
             }
@@ -350,14 +354,28 @@ fn look_again(r: Request, state: &State, milliseconds: u64) -> ngx_int_t {
     r.wait(state.wake.get_or_init(Wake::default), state.is_fetching(), milliseconds)
 }
 
-/// Fetches sets again whose time had come when they were last looked at. The request goes on with the keys at hand.
-pub fn refresh(r: Request, sets: &FetchedSets, state: &State) {
-    let Some((_, now)) = sets.looked_at.get() else { return };
-    for set in &sets.sets {
-        let (finished, floor) = (set.zone.finished(), EARLY_FETCH_FLOOR.min(set.valid()));
+/// Fetches sets again whose time had come when they were last looked at. The request goes on with the keys at hand, as
+/// other requests do.
+///
+/// Unless the last fetch went with the client whose request fetched: then the request that fetches waits for it, since
+/// nginx does not notice before that its client leaves. Who signs with a withdrawn key could keep it in use otherwise, by
+/// fetching and leaving again and again.
+pub fn refresh(r: Request, sets: &FetchedSets, state: &State) -> Option<ngx_int_t> {
+    let (_, now) = sets.looked_at.get()?;
+    let mut is_holding = false;
+    for (place, set) in sets.sets.iter().enumerate().filter(|(_, set)| set.is_due(now)) {
+        let is_lost = set.zone.is_lost();
+        let floor = if is_lost { FIRST_FETCH_FLOOR } else { EARLY_FETCH_FLOOR }.min(set.valid());
+        let finished = set.zone.finished();
         // The second look spares every request another at whose fetch is under way.
-        if set.is_due(now) && !set.zone.has_begun_within(floor) {
-            set.fetch(r, state, floor, finished);
+        if set.zone.has_begun_within(floor) || !matches!(set.fetch(r, state, floor, finished), Fetching::Begun) {
+            continue;
+        }
+        if is_lost {
+            let mut waiting = state.waiting.borrow_mut();
+            waiting.get_or_insert_with(|| Waiting::new(sets)).sets[place].fetch = Awaited::Behind(finished);
+            is_holding = true;
         }
     }
+    is_holding.then(|| look_again(r, state, POLL))
 }

@@ -122,6 +122,11 @@ impl Algorithms {
         }
     }
 
+    /// Whether there is one whose keys can be published.
+    pub(crate) fn has_public(self) -> bool {
+        HMAC.iter().fold(self.0, |others, hmac| others & !hmac.bit()) != 0
+    }
+
     /// Whether it is allowed.
     pub(crate) fn contains(self, algorithm: Algorithm) -> bool {
         self.0 & algorithm.bit() != 0
@@ -136,6 +141,20 @@ mod tests {
         "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512",
         "EdDSA", "Ed25519",
     ];
+
+    #[test]
+    fn some_have_keys_that_can_be_published() {
+        let list = |names: &[&str]| {
+            let mut list = Algorithms::default();
+            names.iter().for_each(|name| list.allow(name.as_bytes()).unwrap());
+            list
+        };
+        for (names, has_public) in
+            [(&[][..], false), (&["HS256", "HS384", "HS512"], false), (&["HS256", "EdDSA"], true), (&["RS256"], true)]
+        {
+            assert_eq!(list(names).has_public(), has_public, "{names:?}");
+        }
+    }
 
     #[test]
     fn names_are_matched_exactly() {

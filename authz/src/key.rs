@@ -93,6 +93,15 @@ impl Key {
             Verifier::Public(key) => key.verify_sig(signed, signature).is_ok(),
         }
     }
+
+    /// Whether it is not tied to another issuer.
+    pub fn is_good_for(&self, iss: &str) -> bool {
+        self.issuer.as_deref().is_none_or(|tied| tied == iss)
+    }
+
+    pub fn is_named(&self, kid: &str) -> bool {
+        self.kid.as_deref() == Some(kid)
+    }
 }
 
 /// Nothing of the key itself.

@@ -1,5 +1,6 @@
 //! The keys of a location, configured and fetched, and which of them a token is tried with.
 
+use std::iter;
 use std::rc::Rc;
 
 use crate::Denied;
@@ -57,6 +58,11 @@ impl Keys {
     /// Announces a key set that is fetched at run time. Every decision is then given it, once it is there.
     pub fn expect_key_set(&mut self) {
         self.key_sets += 1;
+    }
+
+    /// Whether a key of a fetched set could be used at all: secrets are not published.
+    pub fn can_use_key_sets(&self) -> bool {
+        self.allowed.is_none_or(Algorithms::has_public)
     }
 
     /// Whether there is nothing to verify with, and never will be.
@@ -138,50 +144,63 @@ impl<'k> KeysAtHand<'k> {
     pub fn verifying(self, header: &Header, verifies: impl Fn(&Key) -> bool) -> Result<&'k Rc<Key>, Denied> {
         let Some(algorithm) = header.algorithm else { return Err(Denied::UnsupportedAlgorithm) };
         let lacking = |denied| if self.lacks_a_set(algorithm) { Denied::KeysUnavailable } else { denied };
-        self.tried(algorithm, header.kid.as_deref(), verifies).map_err(lacking)
+        self.tried(algorithm, header.kid.as_deref(), |_| true, verifies).map_err(lacking)
+    }
+
+    /// A key that verifies a token, too, whose `iss` is known by then, and that is not tied to another issuer.
+    pub fn verifying_for(self, header: &Header, iss: &str, verifies: impl Fn(&Key) -> bool) -> Option<&'k Rc<Key>> {
+        self.tried(header.algorithm?, header.kid.as_deref(), |key| key.is_good_for(iss), verifies).ok()
     }
 
     /// Whether the key of a refused token may have been published after the sets that are there were fetched: one of them
-    /// could hold it, and its `kid` is unknown, or it has none and there is no key at all.
+    /// could hold it, and does not know its `kid`, or the token has none and there is no key at all. That another set knows
+    /// the `kid` says nothing: issuers number their keys, too.
     pub fn may_be_outdated(self, header: &Header) -> bool {
-        let is_any_there = self.sets.iter().flatten().next().is_some();
-        let knows_it = match header.kid.as_deref() {
-            Some(kid) => self.all().any(|key| key.kid.as_deref() == Some(kid)),
-            None => self.sets.iter().flatten().any(|set| !set.is_empty()),
+        let Some(algorithm) = header.algorithm.filter(|algorithm| self.keys.could_fetch(*algorithm)) else {
+            return false;
         };
-        is_any_there && header.algorithm.is_some_and(|algorithm| self.keys.could_fetch(algorithm)) && !knows_it
+        let mut sets = self.sets.iter().flatten();
+        match header.kid.as_deref() {
+            Some(kid) => sets.any(|set| !set.keys.iter().any(|key| key.algorithm == algorithm && key.is_named(kid))),
+            None => self.sets.iter().flatten().next().is_some() && sets.all(|set| set.is_empty()),
+        }
     }
 
     /// Tries the keys of the algorithm that the token's `kid` selects: those that carry it, then those without one; all,
-    /// when the token has none.
+    /// when the token has none. No more than [`MAX_TRIED`] of the configuration and of each set, whatever the others hold.
     fn tried(
         self,
         algorithm: Algorithm,
         kid: Option<&str>,
+        may_verify: impl Fn(&Key) -> bool,
         verifies: impl Fn(&Key) -> bool,
     ) -> Result<&'k Rc<Key>, Denied> {
-        let (mut is_used, mut is_known, mut tried) = (false, false, 0);
+        let is_selected = |key: &Key, carries_it: bool| match (kid, &key.kid) {
+            (None, _) => carries_it,
+            (Some(kid), Some(_)) => carries_it && key.is_named(kid),
+            (Some(_), None) => !carries_it,
+        };
+        let is_candidate =
+            |key: &Key, carries_it| key.algorithm == algorithm && is_selected(key, carries_it) && may_verify(key);
+        let mut is_any_tried = false;
         for carries_it in [true, false] {
-            for key in self.all() {
-                let is_selected = match (kid, key.kid.as_deref()) {
-                    (None, _) => carries_it,
-                    (Some(kid), Some(own)) => carries_it && own == kid,
-                    (Some(_), None) => !carries_it,
-                };
-                is_used |= key.algorithm == algorithm;
-                is_known |= is_selected;
-                if is_selected && key.algorithm == algorithm && tried < MAX_TRIED {
-                    tried += 1;
+            for keys in self.places() {
+                let tried_before = || keys.iter().filter(|key| is_candidate(key, true)).count();
+                let left = if carries_it { MAX_TRIED } else { MAX_TRIED.saturating_sub(tried_before()) };
+                for key in keys.iter().filter(|key| is_candidate(key, carries_it)).take(left) {
+                    is_any_tried = true;
                     if verifies(key) {
                         return Ok(key);
                     }
                 }
             }
         }
-        Err(match tried {
-            0 if is_used && !is_known => Denied::UnknownKey,
-            0 => Denied::UnsupportedAlgorithm,
-            _ => Denied::BadSignature,
+        let is_used = || self.all().any(|key| key.algorithm == algorithm);
+        let is_known = || self.all().any(|key| is_selected(key, true) || is_selected(key, false));
+        Err(match is_any_tried {
+            true => Denied::BadSignature,
+            false if is_used() && !is_known() => Denied::UnknownKey,
+            false => Denied::UnsupportedAlgorithm,
         })
     }
 
@@ -190,8 +209,13 @@ impl<'k> KeysAtHand<'k> {
         self.all().any(|one| Rc::ptr_eq(one, key))
     }
 
-    fn all(self) -> impl Iterator<Item = &'k Rc<Key>> + Clone {
-        self.keys.keys.iter().chain(self.sets.iter().flatten().flat_map(|set| &set.keys))
+    fn all(self) -> impl Iterator<Item = &'k Rc<Key>> {
+        self.places().flatten()
+    }
+
+    /// The keys of the configuration, and those of each set.
+    fn places(self) -> impl Iterator<Item = &'k [Rc<Key>]> {
+        iter::once(&self.keys.keys[..]).chain(self.sets.iter().flatten().map(|set| &set.keys[..]))
     }
 
     /// Whether a set that could have a key of this algorithm was never fetched.

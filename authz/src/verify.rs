@@ -79,7 +79,25 @@ pub(crate) fn verify(keys: KeysAtHand, user: &ClaimName, token: &[u8]) -> Result
     known.keep(token.header, &header);
     let read = Object::read(payload, |claims| Registered::of(claims, user));
     let (claims, registered) = read.map_err(|_| Denied::Payload)?;
-    Ok(Verified { header, claims, registered, key })
+    let mut verified = Verified { header, claims, registered, key };
+    if let Some(key) = key_of_issuer(keys, &verified, token) {
+        verified.key = key;
+    }
+    Ok(verified)
+}
+
+/// Where the key that verifies is tied to another issuer than the token's, the one that verifies it, too, and is not:
+/// providers share keys among their tenants.
+fn key_of_issuer(keys: KeysAtHand, verified: &Verified, token: Compact) -> Option<Rc<Key>> {
+    verified.key.issuer.as_ref()?;
+    let Value::String(iss) = verified.claims.value(verified.registered.iss?) else { return None };
+    if verified.key.is_good_for(&iss) {
+        return None;
+    }
+    let verifying = |signature: &_| {
+        keys.verifying_for(&verified.header, &iss, |key| key.verifies(token.signed, signature)).cloned()
+    };
+    token.with_signature(keys.keys.signature_room(), verifying).ok()?
 }
 
 /// Whether a token that no key verifies may be signed with one that is published, but not fetched yet.

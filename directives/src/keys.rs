@@ -157,7 +157,9 @@ impl<P: Clone + Display> KeySources<P> {
         for file in &self.files {
             file.add_to(&mut keys)?;
         }
-        self.requests.iter().for_each(|_| keys.expect_key_set());
+        for request in &self.requests {
+            request.add_to(&mut keys)?;
+        }
         Ok(keys)
     }
 }
@@ -186,6 +188,24 @@ impl<P: Display> KeyFile<P> {
         let wrong = |problem: String| format!("\"jwt_user_scope_key_file\": file \"{file}\" {problem} in {position}");
         let content = read_file(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
         keys.add_key_file(&content, label).map_err(|error| wrong(error.to_string()))
+    }
+}
+
+impl<P: Display> KeyRequest<P> {
+    /// Announces its set.
+    ///
+    /// # Errors
+    /// No key of it could be used; what to do, and where its directive stands.
+    fn add_to(&self, keys: &mut Keys) -> Result<(), String> {
+        if !keys.can_use_key_sets() {
+            let (uri, position) = (String::from_utf8_lossy(&self.uri), &self.position);
+            return Err(format!(
+                "\"jwt_user_scope_key_request\": key set \"{uri}\" has only keys that no allowed algorithm can use: add one to \
+                 \"jwt_user_scope_algorithms\" in {position}"
+            ));
+        }
+        keys.expect_key_set();
+        Ok(())
     }
 }
 
@@ -297,7 +317,10 @@ pub(crate) fn add_request<R: Reader>(keys: &mut Sources<R>, reader: &R, words: &
     })?;
     let (valid, stale) = (valid.unwrap_or(DEFAULT_VALID), stale.unwrap_or(DEFAULT_STALE));
     if stale < valid {
-        return Err(format!("\"stale\" in \"{}\" directive is shorter than \"valid\"", words[0]));
+        return Err(format!(
+            "\"stale\" in \"{}\" directive is shorter than \"valid\": they are {stale} and {valid} seconds",
+            words[0]
+        ));
     }
     list(keys)?.requests.push(Rc::new(KeyRequest {
         uri: uri.into(),

@@ -7,27 +7,38 @@ use core::ptr;
 use std::rc::Rc;
 
 use nginx_sys::{
-    NGX_AGAIN, NGX_ERROR, NGX_HTTP_SUBREQUEST_BACKGROUND, NGX_OK, ngx_buf_t, ngx_chain_t, ngx_event_pipe_t,
-    ngx_http_core_main_conf_t, ngx_http_core_srv_conf_t, ngx_http_finalize_request, ngx_http_headers_in_t,
-    ngx_http_post_subrequest_t, ngx_http_request_t, ngx_http_subrequest, ngx_http_upstream_conf_t,
-    ngx_http_variable_value_t, ngx_int_t, ngx_list_init, ngx_palloc, ngx_pcalloc, ngx_str_t, ngx_table_elt_t,
-    ngx_uint_t,
+    NGX_AGAIN, NGX_ERROR, NGX_HTTP_SUBREQUEST_BACKGROUND, NGX_OK, ngx_buf_t, ngx_chain_t, ngx_connection_t,
+    ngx_event_handler_pt, ngx_event_pipe_t, ngx_event_t, ngx_http_core_main_conf_t, ngx_http_core_srv_conf_t,
+    ngx_http_finalize_request, ngx_http_headers_in_t, ngx_http_post_subrequest_t, ngx_http_request_t,
+    ngx_http_subrequest, ngx_http_upstream_conf_t, ngx_http_variable_value_t, ngx_int_t, ngx_list_init, ngx_palloc,
+    ngx_pcalloc, ngx_str_t, ngx_table_elt_t, ngx_uint_t,
 };
 
-use super::{Request, index_of_core_module, str_of};
+use super::clock::Moment;
+use super::zone::FETCH_TIMEOUT;
+use super::{Request, bytes, index_of_core_module, str_of};
 use crate::boundary::catch;
 use crate::state::State;
 
 /// Takes a complete body, or what went wrong.
 type End = Box<dyn FnOnce(Result<Vec<u8>, String>)>;
 
+const METHOD: &[u8] = b"GET ";
+const PROTOCOL: &[u8] = b" HTTP/1.1";
+
 /// What a fetch has brought so far.
 pub struct Fetch {
     subrequest: Cell<*mut ngx_http_request_t>,
+    /// Its request line.
+    line: Vec<u8>,
+    began: Moment,
     limit: usize,
     status: Cell<ngx_uint_t>,
     encoded: Cell<bool>,
     too_large: Cell<bool>,
+    too_slow: Cell<bool>,
+    /// What `read_in_time` stands before.
+    on_read: Cell<ngx_event_handler_pt>,
     /// The filter that `bounded` stands before.
     input: Cell<Option<Input>>,
     /// What chooses that filter.
@@ -38,20 +49,29 @@ pub struct Fetch {
 }
 
 impl Fetch {
-    /// A fetch of at most `limit` bytes. `end` is given a complete body, or what went wrong; it is dropped unused when the
-    /// client goes first.
-    pub fn new(limit: usize, end: impl FnOnce(Result<Vec<u8>, String>) + 'static) -> Rc<Self> {
+    /// A fetch of at most `limit` bytes from a location. `end` is given a complete body, or what went wrong; it is dropped
+    /// unused when the client goes first.
+    pub fn new(uri: &[u8], args: &[u8], limit: usize, end: impl FnOnce(Result<Vec<u8>, String>) + 'static) -> Rc<Self> {
+        let mark: &[u8] = if args.is_empty() { b"" } else { b"?" };
         Rc::new(Self {
             subrequest: Cell::new(ptr::null_mut()),
+            line: [METHOD, uri, mark, args, PROTOCOL].concat(),
+            began: Moment::now(),
             limit,
             status: Cell::new(0),
             encoded: Cell::new(false),
             too_large: Cell::new(false),
+            too_slow: Cell::new(false),
+            on_read: Cell::new(None),
             input: Cell::new(None),
             init: Cell::new(None),
             body: RefCell::default(),
             end: RefCell::new(Some(Box::new(end))),
         })
+    }
+
+    fn target(&self) -> &[u8] {
+        &self.line[METHOD.len()..self.line.len() - PROTOCOL.len()]
     }
 
     /// Whether a request is this fetch's.
@@ -75,20 +95,25 @@ impl Fetch {
         unsafe {
             let headers = &(*r.as_ptr()).headers_out;
             self.status.set(headers.status);
-            self.encoded.set(headers.content_encoding.as_ref().is_some_and(|h| h.hash != 0 && h.value.len > 0));
+            let encoding = headers.content_encoding.as_ref().filter(|header| header.hash != 0);
+            let encoding = encoding.map_or(&[][..], |header| bytes(header.value.data, header.value.len));
+            self.encoded.set(!encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity"));
             r.need_in_memory();
             self.body.borrow_mut().clear();
             self.keep_in_memory(r);
         }
     }
 
-    /// Has nginx take the whole answer of an upstream into its buffers, whatever the location says: it hands on nothing of
-    /// a background request before its end, and without buffering it would stop the client's timers.
+    /// Bounds the answer of an upstream in time, and has nginx take all of it into its buffers, whatever the location says:
+    /// it hands on nothing of a background request before its end, and without buffering it would stop the client's timers.
     fn keep_in_memory(&self, r: Request) {
         // SAFETY: the header filter runs before the upstream is given its buffers; its configuration is shared, so a copy
-        // is changed. Sizes are nginx's own, and not 0.
+        // is changed. Sizes are nginx's own, and not 0. nginx sets a connection's handler when it takes it into use.
         unsafe {
             let Some(u) = (*r.as_ptr()).upstream.as_mut() else { return };
+            if let Some(connection) = u.peer.connection.as_ref() {
+                self.on_read.set((*connection.read).handler.replace(read_in_time));
+            }
             let Some(pipe) = u.pipe.as_mut() else { return };
             let copy = ngx_palloc((*r.as_ptr()).pool, mem::size_of::<ngx_http_upstream_conf_t>());
             let copy = copy.cast::<ngx_http_upstream_conf_t>();
@@ -135,6 +160,7 @@ impl Fetch {
         let Some(end) = self.end.take() else { return };
         end(match self.status.get() {
             _ if self.too_large.get() => Err(format!("its answer is larger than {} KiB", self.limit / 1024)),
+            _ if self.too_slow.get() => Err(format!("its answer takes more than {} seconds", FETCH_TIMEOUT / 1000)),
             _ if rc != NGX_OK as ngx_int_t => Err(format!("it failed with {rc}")),
             200 if self.encoded.get() => Err("its answer is compressed".into()),
             200 => Ok(self.body.take()),
@@ -186,6 +212,24 @@ unsafe extern "C" fn bounded(p: *mut ngx_event_pipe_t, buf: *mut ngx_buf_t) -> n
     }
 }
 
+/// Ends an answer that comes byte by byte, as nginx ends one that does not come: its own timeouts begin anew with each byte.
+unsafe extern "C" fn read_in_time(event: *mut ngx_event_t) {
+    // SAFETY: the event is that of an upstream connection, whose data is its request. What nginx had there is called with
+    // what nginx would have given it.
+    unsafe {
+        let r = Request::from_ptr((*(*event).data.cast::<ngx_connection_t>()).data.cast());
+        let fetch = catch(None, || State::find(r.main()).and_then(|state| state.fetch_of(r)));
+        let Some(fetch) = fetch else { return };
+        if Moment::now().elapsed_since(fetch.began) >= FETCH_TIMEOUT {
+            fetch.too_slow.set(true);
+            (*event).set_timedout(1);
+        }
+        if let Some(handler) = fetch.on_read.get() {
+            handler(event);
+        }
+    }
+}
+
 /// nginx's call at the end of a subrequest. Whatever came of it, the main request goes on.
 unsafe extern "C" fn done(_: *mut ngx_http_request_t, data: *mut c_void, rc: ngx_int_t) -> ngx_int_t {
     // These end the client's request, if they are returned.
@@ -200,7 +244,7 @@ unsafe extern "C" fn done(_: *mut ngx_http_request_t, data: *mut c_void, rc: ngx
 }
 
 impl Request<'_> {
-    /// Starts a subrequest to a location of the same server, for `fetch`, which the caller keeps as long as the request
+    /// Starts a subrequest to the location of `fetch`, in the same server. The caller keeps it as long as the request
     /// lives. It takes nothing of the client's request along. `false` when nginx cannot start it.
     pub fn start_fetch(self, uri: &[u8], args: &[u8], fetch: &Fetch) -> bool {
         // SAFETY: the request is a main one in its access phase; nginx keeps the texts, which live as long as the
@@ -232,6 +276,9 @@ impl Request<'_> {
             }
             fetch.subrequest.set(subrequest);
             (*subrequest).request_body = ptr::null_mut();
+            // Directives of the server go by these, and would go where the client wants.
+            (*subrequest).request_line = str_of(&fetch.line);
+            (*subrequest).unparsed_uri = str_of(fetch.target());
             // nginx shares the variables of a request with its subrequests: the fetch would see the client's headers in
             // them, and the client's request what the fetch has made of them.
             (*subrequest).variables = variables;

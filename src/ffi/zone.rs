@@ -214,6 +214,12 @@ impl Zone {
         lives
     }
 
+    /// Whether the last fetch has brought neither an answer nor an error, since its worker is gone, or the client whose
+    /// request fetched.
+    pub fn is_lost(&self) -> bool {
+        self.shared().is_some_and(|shared| matches!(shared.early(), Attempt::Lost) && !self.is_fetching_in(shared))
+    }
+
     /// Whether a fetch has begun within so many milliseconds.
     pub fn has_begun_within(&self, milliseconds: u64) -> bool {
         self.shared().is_some_and(|shared| shared.has_begun_within(milliseconds))

@@ -209,7 +209,7 @@ fn what_is_served_at_one_go_is_judged_by_the_time_that_passes() {
         // Where it knows the time by which it judges the first.
         clocks.hold(worker, 4);
         nginx.resume(worker);
-        eventually("it has read its clocks", || nginx.is_held(worker));
+        eventually("it has read its clocks", || clocks.passed() >= 4 && nginx.is_held(worker));
         clocks.set_of_day(3600);
         clocks.hold(0, 0);
         nginx.resume(worker);
@@ -263,4 +263,96 @@ fn who_waits_for_long_looks_now_and_then() {
     assert!((1..=12).contains(&looks), "{looks} looks in a second");
     gate.open();
     expect("the one that has waited", "ok", &clients[0].receive("GET"));
+}
+
+/// Whoever has the withdrawn key could keep it in use by fetching and leaving, again and again.
+#[test]
+fn who_fetches_and_leaves_keeps_no_withdrawn_key_in_use() {
+    let (setup, clocks) = Setup::new().unexplained().with_clocks();
+    let nginx = setup.http(&fetching("valid=1m", ""));
+    let (keys, gate) = (KeyServer::of(&nginx), Gate::default());
+    let (old, new) = (Issuer::new("old"), Issuer::new("new"));
+    keys.publish(key_set(&[&old]));
+    expect("the first", "ok", &ask(&nginx, &old));
+    keys.answer_behind(&gate, response("200 OK", "", key_set(&[&new])));
+    // A body that never comes.
+    let unfinished = format!(
+        "POST / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\nContent-Length: 9\r\n\r\n",
+        old.token("mallory")
+    );
+    let leave = || {
+        let mut client = nginx.client();
+        client.send(unfinished.as_bytes());
+        client
+    };
+    clocks.set_running(61);
+    let client = leave();
+    eventually("its fetch", || keys.open() == 1);
+    drop(client);
+    eventually("it is lost", || keys.open() == 0);
+    expect("within the floor", "ok", &ask(&nginx, &old));
+    assert_eq!(keys.count(), 2);
+
+    clocks.set_running(63);
+    let client = leave();
+    eventually("the fetch of one who waits", || keys.open() == 1);
+    drop(client);
+    expect("meanwhile", "ok", &ask(&nginx, &old));
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!((keys.open(), keys.count()), (1, 3), "the fetch goes on without its client");
+    gate.open();
+    eventually("the withdrawn key no longer counts", || ask(&nginx, &old).status == 401);
+    expect("its successor", "ok", &ask(&nginx, &new));
+    assert_eq!(keys.count(), 3);
+}
+
+/// The request that repeats a lost fetch is judged by what it brings, or by the keys at hand.
+#[test]
+fn who_repeats_a_lost_fetch_waits_for_it() {
+    for (answer, word) in [(200, "unknown_key"), (500, "ok")] {
+        let (setup, clocks) = Setup::new().unexplained().with_clocks();
+        let nginx = setup.http(&fetching("valid=1m", ""));
+        let (keys, lost) = (KeyServer::of(&nginx), Gate::default());
+        let (old, new) = (Issuer::new("old"), Issuer::new("new"));
+        keys.publish(key_set(&[&old]));
+        expect("the first", "ok", &ask(&nginx, &old));
+        keys.answer_behind(&lost, response("200 OK", "", ""));
+        clocks.set_running(61);
+        let mut client = nginx.client();
+        client.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n");
+        client.send(format!("Authorization: Bearer {}\r\n\r\n", old.token("mallory")).as_bytes());
+        eventually("its fetch", || keys.open() == 1);
+        drop(client);
+        eventually("it is lost", || keys.open() == 0);
+        keys.answer_slowly(
+            vec![response(&format!("{answer} Answer"), "", key_set(&[&new]))],
+            Duration::from_millis(50),
+        );
+        clocks.set_running(63);
+        expect("the one that repeats it", word, &ask(&nginx, &old));
+        expect("the next", word, &ask(&nginx, &old));
+        assert_eq!(keys.count(), 3, "no other for ten seconds");
+    }
+}
+
+/// nginx's own timeouts begin anew with every byte.
+#[test]
+fn an_answer_that_trickles_is_given_up() {
+    let (setup, clocks) = Setup::new().with_clocks();
+    let nginx = setup.http(&fetching("valid=1m", ""));
+    let (keys, alice) = (KeyServer::of(&nginx), Issuer::new("alice"));
+    keys.publish(key_set(&[&alice]));
+    expect("the first", "ok", &ask(&nginx, &alice));
+    let mut pieces = vec![b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n{\"keys\":[".to_vec()];
+    pieces.extend(std::iter::repeat_n(b" ".to_vec(), 100));
+    keys.answer_slowly(pieces, Duration::from_millis(20));
+    clocks.set_running(61);
+    expect("the one that fetches", "ok", &ask(&nginx, &alice));
+    eventually("its fetch", || keys.open() == 1);
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(keys.open(), 1, "it has the time that it takes");
+    clocks.set_running(61 + 61);
+    eventually("it is given up", || nginx.log_with("its answer takes more than 60 seconds").len() == 1);
+    assert_eq!(keys.open(), 1, "before it ends");
+    expect("the keys at hand", "ok", &ask(&nginx, &alice));
 }

@@ -303,3 +303,59 @@ fn locations_of_one_server_share_what_was_fetched() {
     assert_eq!(heads.len(), 2);
     assert!(heads[1].starts_with("GET /_jwks?tenant=two HTTP/1."), "{}", heads[1]);
 }
+
+/// What the client asked for chooses a way for the client, and none for the keys.
+#[test]
+fn a_client_has_no_say_in_where_keys_come_from() {
+    let (setup, server) = (
+        Setup::new().unexplained(),
+        scoped_server(
+            "if ($request_uri ~ ^/uploads/(?<file>.+)$) { rewrite ^ /files/$file last; }
+            if ($request ~ elsewhere) { rewrite ^/_jwks$ /elsewhere last; }
+            location /files/ { jwt_user_scope any; jwt_user_scope_key_request /_jwks; root .; }
+            location /users/ { jwt_user_scope any; jwt_user_scope_key_request /_jwks; empty_gif; }
+            location = /_jwks { internal; proxy_set_header X-Line \"$request|$request_uri\"; proxy_pass http://unix:keys.sock; }
+            location = /_args { internal; proxy_set_header X-Line \"$request|$request_uri\"; proxy_pass http://unix:keys.sock; }
+            location /args/ { jwt_user_scope any; jwt_user_scope_key_request /_args?a=b; empty_gif; }",
+        ),
+    );
+    let (good, mallory) = (Issuer::new("good"), Issuer::new("mallory"));
+    std::fs::create_dir(setup.path("files")).expect("a directory in the prefix");
+    std::fs::write(setup.path("files/set.json"), key_set(&[&mallory])).expect("a file in it");
+    let nginx = setup.http(&server);
+    let keys = KeyServer::of(&nginx);
+    keys.publish(key_set(&[&good]));
+    for path in ["/uploads/set.json", "/users/?elsewhere", "/users/alice"] {
+        expect(path, "unknown_key", &get(path).token(&mallory.token("alice")).send(&nginx));
+    }
+    expect("one's own", "ok", &get("/users/alice").token(&good.token("alice")).send(&nginx));
+    expect("with arguments", "ok", &get("/args/").token(&good.token("alice")).send(&nginx));
+    let heads = keys.heads();
+    let lines: Vec<_> = heads.iter().flat_map(|head| head.lines()).filter_map(|l| l.strip_prefix("X-Line: ")).collect();
+    assert_eq!(lines, ["GET /_jwks HTTP/1.1|/_jwks", "GET /_args?a=b HTTP/1.1|/_args?a=b"]);
+}
+
+/// As docs/keys.md has it.
+#[test]
+fn a_fetch_can_be_exempted_from_what_the_server_wants_of_clients() {
+    let wants = "if ($http_x_forwarded_proto != https) { return 301 https://$host$request_uri; }";
+    let server = |exempt: &str| {
+        scoped_server(&format!(
+            "{exempt} {wants}
+        location / {{ jwt_user_scope any; jwt_user_scope_key_request /_jwks; empty_gif; }}
+        location = /_jwks {{ internal; proxy_pass http://unix:keys.sock; }}"
+        ))
+    };
+    let issuer = Issuer::new("issuer");
+    for (exempt, word) in [("", "keys_unavailable"), ("if ($uri = /_jwks) { break; }", "ok")] {
+        let nginx = Setup::new().unexplained().http(&server(exempt));
+        let keys = KeyServer::of(&nginx);
+        keys.publish(key_set(&[&issuer]));
+        let asked = get("/").token(&issuer.token("alice")).header("X-Forwarded-Proto", "https");
+        expect(exempt, word, &asked.send(&nginx));
+        assert_eq!(get("/").token(&issuer.token("alice")).send(&nginx).status, 301, "{exempt}");
+        assert_eq!(get("/_jwks").send(&nginx).status, if exempt.is_empty() { 301 } else { 404 }, "{exempt}");
+        let status = nginx.log_with("its answer has status 301");
+        assert_eq!(status.is_empty(), !exempt.is_empty(), "{status:?}");
+    }
+}

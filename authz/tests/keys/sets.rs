@@ -1,8 +1,11 @@
 //! Key sets that are fetched: what is read from them, and what a decision says while one is not there.
 
 use std::rc::Rc;
+use std::slice;
 
-use authz::{Denied, Granted, KeySet, KeySetError, Keys, MAX_SET_BYTES, MAX_SET_KEYS, Policy, decide, may_lack_key};
+use authz::{
+    Denied, Granted, KeySet, KeySetError, Keys, MAX_SET_BYTES, MAX_SET_KEYS, MAX_TRIED, Policy, decide, may_lack_key,
+};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -49,11 +52,19 @@ impl Signer {
     }
 
     fn sign(&self) -> String {
+        self.sign_claims(CLAIMS)
+    }
+
+    fn sign_claims(&self, claims: &str) -> String {
+        self.sign_as(self.kid, claims)
+    }
+
+    fn sign_as(&self, kid: Option<&str>, claims: &str) -> String {
         let mut header = json!({ "alg": "EdDSA" });
-        if let Some(kid) = self.kid {
+        if let Some(kid) = kid {
             header["kid"] = kid.into();
         }
-        let signed = unsigned(&header.to_string(), CLAIMS);
+        let signed = unsigned(&header.to_string(), claims);
         join(&signed, self.pair.sign(signed.as_bytes()).as_ref())
     }
 }
@@ -183,12 +194,13 @@ fn nothing_is_said_against_a_token_while_its_key_may_come() {
     for (what, policy, sets, token, expected) in rows {
         assert_eq!(ask(&policy, token, sets), (expected, false), "{what}");
     }
-    let asked = |kid: &str| {
-        let header = format!(r#"{{"alg":"EdDSA","kid":"{kid}"}}"#);
+    let asked = |algorithm: &str, kid: &str| {
+        let header = format!(r#"{{"alg":"{algorithm}","kid":"{kid}"}}"#);
         ask(&expecting(2, Keys::default()), &sign(SECRET.as_bytes(), &header, CLAIMS), other)
     };
-    assert_eq!(asked("new"), (Err(KeysUnavailable), true), "the set that is there may be older than its key");
-    assert_eq!(asked("rsa"), (Err(KeysUnavailable), false), "that set knows its kid");
+    assert_eq!(asked("EdDSA", "new"), (Err(KeysUnavailable), true), "the set that is there may be older than its key");
+    assert_eq!(asked("EdDSA", "rsa"), (Err(KeysUnavailable), true), "it knows its kid, of another key");
+    assert_eq!(asked("RS256", "rsa"), (Err(KeysUnavailable), false), "that set knows its kid");
     let answer = (KeysUnavailable.word(), KeysUnavailable.status(), KeysUnavailable.detail());
     assert_eq!(answer, ("keys_unavailable", 503, Some(authz::Detail::ServiceUnavailable)));
     assert_eq!(KeysUnavailable.challenge(), authz::Challenge::None);
@@ -206,6 +218,69 @@ fn a_rotation_is_worth_one_fetch() {
     assert_eq!(ask(&policy, &old.sign(), &sets), (Ok(Granted::Ok), false), "the old key is still published");
     let sets = [set(&[new.jwk()])];
     assert_eq!(ask(&policy, &old.sign(), &sets), (Err(Denied::UnknownKey), true), "the old key is withdrawn");
+}
+
+/// Issuers number their keys, too.
+#[test]
+fn a_kid_that_another_set_knows_is_worth_a_fetch() {
+    let [one, two] = [Signer::new(Some("1")), Signer::new(Some("2"))];
+    let new = Signer::new(Some("2"));
+    let policy = expecting(2, Keys::default());
+    let sets = [set(&[two.jwk()]), set(&[one.jwk()])];
+    assert_eq!(ask(&policy, &new.sign(), &sets), (Err(Denied::BadSignature), true), "the second may have got it");
+    let sets = [set(&[two.jwk()]), set(&[one.jwk(), new.jwk()])];
+    assert_eq!(ask(&policy, &new.sign(), &sets), (Ok(Granted::Ok), false), "it has");
+    assert_eq!(ask(&policy, &Signer::new(Some("2")).sign(), &sets), (Err(Denied::BadSignature), false), "all know it");
+    assert_eq!(ask(&policy, &two.sign(), &[None, set(&[one.jwk()])]), (Err(Denied::KeysUnavailable), true));
+    let configured = expecting(1, with_file(Keys::default(), new.jwk().to_string().as_bytes(), &label(None, None)));
+    let configured = ask(&configured, &two.sign(), &[set(&[one.jwk()])]);
+    assert_eq!(configured, (Err(Denied::BadSignature), true), "a key of the configuration may be the older one");
+}
+
+/// Providers share keys among their tenants.
+#[test]
+fn a_key_of_two_issuers_verifies_the_tokens_of_both() {
+    let (a, b) = ("https://a.example", "https://b.example");
+    let tied = |issuer, keys: &[Value]| Some(Rc::new(KeySet::from_jwks(&jwks(keys), None, Some(issuer)).unwrap()));
+    let (shared, other) = (Signer::new(Some("k")), Signer::new(Some("k")));
+    let policy = || expecting(2, Keys::default());
+    let token =
+        |iss: &str| shared.sign_claims(&json!({ "iss": iss, "uid": "A", "exp": 253_402_300_799_u64 }).to_string());
+    for sets in [
+        [tied(a, &[shared.jwk()]), tied(b, &[shared.jwk()])],
+        [tied(b, &[shared.jwk()]), tied(a, &[other.jwk(), shared.jwk()])],
+    ] {
+        assert_eq!(ask(&policy(), &token(a), &sets), (Ok(Granted::Ok), false));
+        assert_eq!(ask(&policy(), &token(b), &sets), (Ok(Granted::Ok), false));
+        assert_eq!(ask(&policy(), &token("https://c.example"), &sets), (Err(Denied::BadIssuer), false));
+    }
+    let sets = [tied(a, &[shared.jwk()]), tied(b, &[other.jwk()])];
+    assert_eq!(ask(&policy(), &token(b), &sets), (Err(Denied::BadIssuer), false), "b's own key does not verify it");
+    let sets = [tied(a, &[shared.jwk()]), set(&[shared.jwk()])];
+    assert_eq!(ask(&policy(), &token(b), &sets), (Ok(Granted::Ok), false), "a key that is not tied does");
+    let keys = with_secret(Keys::default(), SECRET.as_bytes(), &label(None, Some(a)));
+    let keys = with_secret(keys, SECRET.as_bytes(), &label(None, Some(b)));
+    let signed = |iss: &str| {
+        sign(SECRET.as_bytes(), r#"{"alg":"HS256"}"#, &json!({ "iss": iss, "uid": "A", "exp": 9 }).to_string())
+    };
+    let policy = crate::policy(keys);
+    for (iss, expected) in [(a, Ok(Granted::Ok)), (b, Ok(Granted::Ok)), ("", Err(Denied::BadIssuer))] {
+        assert_eq!(ask(&policy, &signed(iss), &[]), (expected, false), "a secret, and {iss}");
+    }
+}
+
+#[test]
+fn the_keys_of_one_set_leave_room_for_those_of_another() {
+    let junk: Vec<_> = (0..MAX_TRIED).map(|_| Signer::new(Some("k")).jwk()).collect();
+    let (named, unnamed) = (Signer::new(Some("k")), Signer::new(None));
+    let policy = expecting(2, Keys::default());
+    for own in [named.jwk(), unnamed.jwk()] {
+        let signer = if own == named.jwk() { &named } else { &unnamed };
+        let token = signer.sign_as(Some("k"), CLAIMS);
+        assert_eq!(ask(&policy, &token, &[set(&junk), set(slice::from_ref(&own))]).0, Ok(Granted::Ok));
+        let full = [&junk[..], &[own]].concat();
+        assert_eq!(ask(&policy, &token, &[set(&full), set(&[])]).0, Err(Denied::BadSignature), "behind the bound");
+    }
 }
 
 #[test]
