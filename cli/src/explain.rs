@@ -90,7 +90,7 @@ fn notes(not_followed: &[&str]) -> Vec<String> {
 
 /// What came on standard input.
 pub struct Presented {
-    /// The bare token.
+    /// The bare token. It stands wherever the location takes its token from.
     pub bare: Option<Vec<u8>>,
     /// The value of `Authorization`.
     pub authorization: Option<Vec<u8>>,
@@ -119,6 +119,12 @@ impl Presented {
                 authorization: request.header(b"authorization").map(<[u8]>::to_vec),
             },
         }
+    }
+
+    /// `$http_authorization` where a bare token is, unless the location takes its token from somewhere else.
+    pub fn bearer(&self, takes_another: bool) -> Option<Vec<u8>> {
+        let bare = self.bare.as_deref().filter(|_| !takes_another && self.authorization.is_none())?;
+        Some([b"Bearer ", bare].concat())
     }
 
     /// The user and the password of a request that has these in the place of a token.

@@ -120,6 +120,12 @@ impl Walk<'_> {
         if name == b"remote_addr" {
             self.look_at_client();
         }
+        if name == b"http_authorization" {
+            let takes_another = self.place().settings.token.as_ref().is_some_and(Option::is_some);
+            if let Some(header) = self.presented.bearer(takes_another) {
+                return Ok(Ok(header));
+            }
+        }
         let request = self.request.borrow().variable(name);
         match request.or_else(|| files::variable(self, name).map(Some)) {
             Some(value) => Ok(Ok(value.unwrap_or_default())),

@@ -5,5 +5,6 @@ mod configuration;
 mod decisions;
 mod documents;
 mod minted;
+mod request;
 mod usage;
 mod ways;
