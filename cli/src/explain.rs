@@ -4,7 +4,7 @@ use crate::conf::Conf;
 use crate::options::Explain;
 use crate::report::{By, Report, quoted_path, without_tokens};
 use crate::request::Request;
-use crate::server::{Served, server};
+use crate::server::{Address, Served, server};
 use crate::walk::Walk;
 use crate::{Call, Failure, Output, hint, uri};
 
@@ -13,11 +13,12 @@ pub fn run(options: &Explain, call: Call) -> Result<Output, Failure> {
     let missing = |option: &str| Failure(format!("{option} is missing: \"jwt-user-scope explain --help\" tells more"));
     let conf = Conf::read(options.place.config.as_deref().ok_or_else(|| missing("--config <file>"))?)?;
     let path = options.place.path.as_deref().ok_or_else(|| missing("--path <path>"))?;
-    let Served { place: server, captures } = server(&conf.top, &options.place.address)?;
+    let address = address(options);
+    let Served { place: server, captures } = server(&conf.top, &address)?;
     let mut request = Request::to(&options.place.method, path);
     request.uri = uri::of(path, &server)?;
-    request.headers.clone_from(&options.headers);
-    request.host.clone_from(&options.place.address.host);
+    request.headers = headers(options, &address);
+    request.host = address.host();
     request.client.clone_from(&options.client);
     let input = (call.input)().map_err(|error| Failure(format!("standard input cannot be read: {error}")))?;
     let presented = Presented::of(options, input, &mut request);
@@ -33,6 +34,22 @@ pub fn run(options: &Explain, call: Call) -> Result<Output, Failure> {
     }));
     let stdout = if options.json { report.to_json() } else { report.to_string() };
     Ok(Output { stdout, stderr: String::new(), status: report.exit_status() })
+}
+
+/// Where the request is sent to; the host may be given as a header.
+fn address(options: &Explain) -> Address {
+    let header = options.headers.iter().find(|(name, _)| is_host(name)).map(|(_, value)| value.clone());
+    Address { host: options.place.address.host.clone().or(header), ..options.place.address.clone() }
+}
+
+/// The headers of the request: those that are given, and the host.
+fn headers(options: &Explain, address: &Address) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let host = address.host.clone().filter(|_| !options.headers.iter().any(|(name, _)| is_host(name)));
+    host.map(|host| (b"Host".to_vec(), host)).into_iter().chain(options.headers.iter().cloned()).collect()
+}
+
+fn is_host(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"Host")
 }
 
 fn about(request: &Request) -> String {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use lexopt::{Arg, Parser, ValueExt};
 
-use crate::server::{Address, host};
+use crate::server::Address;
 use crate::variables::Given;
 use crate::{Failure, time};
 
@@ -143,7 +143,7 @@ impl Place {
             "config" => self.config = Some(parser.value().map_err(wrong)?.into()),
             "path" => self.path = Some(bytes(parser)?),
             "method" => self.method = bytes(parser)?,
-            "host" => self.address.host = Some(host(&bytes(parser)?)),
+            "host" => self.address.host = Some(bytes(parser)?),
             "listen" => self.address.listen = Some(bytes(parser)?),
             "at" => {
                 let at = text(parser, name)?.parse();

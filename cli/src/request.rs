@@ -3,6 +3,10 @@
 use crate::Failure;
 use crate::select::Place;
 
+/// Headers that nearly every client sends by itself, as variables: that none is given does not say that there is none.
+const USUAL: [&[u8]; 5] =
+    [b"http_accept", b"http_accept_encoding", b"http_connection", b"http_host", b"http_user_agent"];
+
 /// A request without its token.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
@@ -104,7 +108,7 @@ impl Request {
         self.raw.split(|&b| b == b'?').next().unwrap_or_default()
     }
 
-    /// A variable that nginx takes from the request alone. `None` for any other; an inner `None` for one without a value.
+    /// A variable that nginx takes from the request alone. `None` for any other, and where it is not known; an inner `None` for one without a value.
     pub fn variable(&self, name: &[u8]) -> Option<Option<Vec<u8>>> {
         let query = self.args.as_deref();
         let value = match name {
@@ -122,7 +126,11 @@ impl Request {
                 } else if let Some(cookie) = name.strip_prefix(b"cookie_") {
                     self.header(b"cookie").and_then(|cookies| find(cookies, cookie, b";"))
                 } else {
-                    self.header(name.strip_prefix(b"http_")?).map(<[u8]>::to_vec)
+                    let value = self.header(name.strip_prefix(b"http_")?).map(<[u8]>::to_vec);
+                    if value.is_none() && USUAL.contains(&name) {
+                        return None;
+                    }
+                    value
                 }
             }
         };
@@ -154,7 +162,7 @@ mod tests {
         let mut request = Request::to(b"GET", b"/a%20b?x=1&Token=t&x=2&e#f");
         request.uri = b"/a b".to_vec();
         request.headers = vec![header("X-Role", "admin"), header("Cookie", "a=1; t=c=d"), header("x-role", "user")];
-        let rows: [(&str, Option<Option<&str>>); 16] = [
+        let rows: [(&str, Option<Option<&str>>); 18] = [
             ("uri", Some(Some("/a b"))),
             ("request_uri", Some(Some("/a%20b?x=1&Token=t&x=2&e#f"))),
             ("request_method", Some(Some("GET"))),
@@ -165,6 +173,8 @@ mod tests {
             ("arg_e", Some(None)),
             ("http_x_role", Some(Some("admin"))),
             ("http_x_other", Some(None)),
+            ("http_connection", None),
+            ("http_host", None),
             ("cookie_t", Some(Some("c=d"))),
             ("cookie_x", Some(None)),
             ("content_length", Some(None)),

@@ -6,8 +6,9 @@ use crate::pattern::{Captures, Pattern};
 use crate::select::Place;
 
 /// How a file with several servers is to be read.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Address {
+    /// As the client sends it.
     pub host: Option<Vec<u8>>,
     pub listen: Option<Vec<u8>>,
 }
@@ -39,6 +40,13 @@ enum Fit {
 pub struct Served<'c> {
     pub place: Place<'c>,
     pub captures: Option<Captures>,
+}
+
+impl Address {
+    /// The host as nginx keeps it.
+    pub fn host(&self) -> Option<Vec<u8>> {
+        self.host.as_deref().map(host)
+    }
 }
 
 impl ServerName {
@@ -117,7 +125,7 @@ fn port(address: &[u8]) -> Option<&[u8]> {
 }
 
 /// The host of a request as nginx keeps it: in lower case, without a port and a final dot (`ngx_http_validate_host`).
-pub fn host(text: &[u8]) -> Vec<u8> {
+fn host(text: &[u8]) -> Vec<u8> {
     let bracket = text.iter().position(|&b| b == b']').filter(|_| text.starts_with(b"["));
     let from = bracket.unwrap_or(0);
     let end = text[from..].iter().position(|&b| b == b':').map_or(text.len(), |at| from + at);
@@ -144,16 +152,17 @@ pub fn server<'c>(top: &'c Level, address: &Address) -> Result<Served<'c>, Failu
         return Err(Failure("there are several servers: choose one with --host <name> or --listen <address>".into()));
     }
     let all: Vec<_> = servers.iter().filter_map(|way| way.last().copied()).collect();
-    let chosen = choose(&all, address)?;
+    let host = address.host();
+    let chosen = choose(&all, address.listen.as_deref(), host.as_deref())?;
     let way = servers.into_iter().find(|way| way.last().is_some_and(|server| std::ptr::eq(*server, chosen)));
-    let captures = address.host.as_deref().and_then(|host| chosen.captured_by_name(host));
+    let captures = host.and_then(|host| chosen.captured_by_name(&host));
     Ok(Served { place: Place::of(way.unwrap_or_default()), captures })
 }
 
-fn choose<'c>(servers: &[&'c Level], address: &Address) -> Result<&'c Level, Failure> {
-    let best = match &address.listen {
-        Some(listen) => best_at(servers, listen, address.host.as_deref()).into_iter().collect(),
-        None => best_anywhere(servers, address.host.as_deref()),
+fn choose<'c>(servers: &[&'c Level], listen: Option<&[u8]>, host: Option<&[u8]>) -> Result<&'c Level, Failure> {
+    let best = match listen {
+        Some(listen) => best_at(servers, listen, host).into_iter().collect(),
+        None => best_anywhere(servers, host),
     };
     match best[..] {
         [] => Err(Failure("no server listens there: see --listen".into())),

@@ -26,7 +26,11 @@ pub struct Unknown(Vec<u8>);
 impl From<Unknown> for Failure {
     fn from(Unknown(name): Unknown) -> Self {
         let name = String::from_utf8_lossy(&name);
-        Self(format!("the value of ${name} is not known: give it with --set '{name}=<value>'"))
+        let option = match &name[..] {
+            "host" | "http_host" => "--host <name>".into(),
+            _ => format!("--set '{name}=<value>'"),
+        };
+        Self(format!("the value of ${name} is not known: give it with {option}"))
     }
 }
 

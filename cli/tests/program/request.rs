@@ -33,3 +33,49 @@ fn a_bare_token_is_the_header_of_a_bearer() {
     }
     assert!(room.explain(&["--path", "/if"], "").stdout.contains("not asked: nginx answers with 401"));
 }
+
+/// What every client sends is not empty because nobody has said what it is.
+#[test]
+fn headers_that_clients_send_by_themselves_are_asked_for() {
+    let room = Room::new(
+        "http {
+            map $http_host $is_known { default 0; api.example:8080 1; }
+            server {
+                location /host { if ($http_host != 'Api.example:8080') { return 421; } jwt_user_scope any; }
+                location /map { jwt_user_scope any; jwt_user_scope_require $is_known; }
+                location /name { if ($host != 'api.example') { return 421; } jwt_user_scope any; }
+                location /connection { if ($http_connection = '') { return 400; } jwt_user_scope any; }
+                location /agent { if ($http_user_agent ~ bot) { return 403; } jwt_user_scope any; }
+                location /sent { proxy_set_header Connection $http_connection; jwt_user_scope any; proxy_pass http://b; }
+            }
+        }",
+    );
+    let token = room.mint(&["--path", "/map", "--user", "A"]);
+    let rows: [(&str, &[&str], &str); 9] = [
+        ("/host", &["--host", "Api.example:8080"], "ok"),
+        ("/host", &["--header", "Host: Api.example:8080"], "ok"),
+        ("/host", &["--host", "api.example", "--header", "Host: Api.example:8080"], "ok"),
+        ("/host", &["--host", "api.example"], "not asked"),
+        ("/map", &["--host", "api.example:8080"], "ok"),
+        ("/name", &["--host", "Api.example:8080"], "ok"),
+        ("/name", &["--header", "host: api.example"], "ok"),
+        ("/connection", &["--header", "Connection: close"], "ok"),
+        ("/agent", &["--set", "http_user_agent="], "ok"),
+    ];
+    for (path, options, word) in rows {
+        let said = room.explain(&[&["--path", path], options].concat(), &token);
+        assert_eq!(said.word(), word, "{path} {options:?}: {said:?}");
+    }
+    assert_eq!(room.explain(&["--path", "/sent"], &token).word(), "ok", "no decision depends on it");
+    let rows = [
+        ("/host", "$http_host is not known: give it with --host <name>"),
+        ("/map", "$http_host is not known: give it with --host <name>"),
+        ("/name", "$host is not known: give it with --host <name>"),
+        ("/connection", "$http_connection is not known: give it with --set 'http_connection=<value>'"),
+        ("/agent", "$http_user_agent is not known: give it with --set 'http_user_agent=<value>'"),
+    ];
+    for (path, problem) in rows {
+        let said = room.explain(&["--path", path], &token);
+        assert!(said.status == 2 && said.stderr.contains(problem), "{path}: {said:?}");
+    }
+}

@@ -53,6 +53,10 @@ const HEADERS: [&str; 6] = [
     "http_cookie",
 ];
 
+/// Headers that a client of a test may leave out, unlike most.
+const SENT_BY_ALL: [&str; 5] =
+    ["http_accept", "http_accept_encoding", "http_connection", "http_host", "http_user_agent"];
+
 /// The configurations that an nginx has run with.
 pub struct Explained {
     generations: Mutex<Vec<Generation>>,
@@ -408,6 +412,10 @@ impl Entry {
             match (header, value) {
                 (Some(header), Some(value)) => {
                     option("--header", [header.replace('_', "-").as_bytes(), b": ", value].concat());
+                }
+                // The program would ask for it.
+                (Some(_), None) if SENT_BY_ALL.contains(&&name[..]) => {
+                    option("--set", [name.as_bytes(), b"="].concat());
                 }
                 (None, value) if !FIXED.contains(&&name[..]) && !is_of_request(name) => {
                     option("--set", [name.as_bytes(), b"=", value.as_deref().unwrap_or_default()].concat());
