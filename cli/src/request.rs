@@ -121,10 +121,10 @@ impl Request {
             b"remote_addr" => return self.client.clone().map(Some),
             b"content_length" | b"content_type" => self.header(name).map(<[u8]>::to_vec),
             _ => {
-                if let Some(argument) = name.strip_prefix(b"arg_") {
-                    query.and_then(|query| find(query, argument, b"&"))
-                } else if let Some(cookie) = name.strip_prefix(b"cookie_") {
-                    self.header(b"cookie").and_then(|cookies| find(cookies, cookie, b";"))
+                if let Some(name) = name.strip_prefix(b"arg_") {
+                    query.and_then(|query| argument(query, name))
+                } else if let Some(name) = name.strip_prefix(b"cookie_") {
+                    self.header(b"cookie").and_then(|cookies| cookie(cookies, name))
                 } else {
                     let value = self.header(name.strip_prefix(b"http_")?).map(<[u8]>::to_vec);
                     if value.is_none() && USUAL.contains(&name) {
@@ -143,13 +143,42 @@ pub fn two_authorizations() -> Failure {
     Failure("nginx itself answers this request with 400: it has two \"Authorization\" headers".into())
 }
 
-/// The value of the first `name=value`, its name in any case.
-fn find(text: &[u8], name: &[u8], separators: &[u8]) -> Option<Vec<u8>> {
-    let mut pairs = text.split(|b| separators.contains(b)).map(<[u8]>::trim_ascii);
-    pairs.find_map(|pair| {
-        let equals = pair.iter().position(|&b| b == b'=')?;
-        pair[..equals].eq_ignore_ascii_case(name).then(|| pair[equals + 1..].to_vec())
-    })
+/// The value of an argument, its name in any case (`ngx_http_arg`).
+fn argument(query: &[u8], name: &[u8]) -> Option<Vec<u8>> {
+    let value = |pair: &[u8]| Some(without_name(pair, name)?.strip_prefix(b"=")?.to_vec());
+    query.split(|&b| b == b'&').filter(|_| !name.is_empty()).find_map(value)
+}
+
+/// The value of a cookie, its name in any case (`ngx_http_parse_multi_header_lines`). What is no such cookie ends at a
+/// comma, too, and the value at a semicolon only.
+fn cookie(cookies: &[u8], name: &[u8]) -> Option<Vec<u8>> {
+    let mut rest = cookies;
+    while !rest.is_empty() {
+        let Some(after) = without_name(rest, name) else {
+            rest = next_cookie(rest);
+            continue;
+        };
+        match without_spaces(after) {
+            [b'=', value @ ..] => return without_spaces(value).split(|&b| b == b';').next().map(<[u8]>::to_vec),
+            // nginx has read one byte on, even if that ends the cookie.
+            [_, after @ ..] => rest = next_cookie(after),
+            [] => return None,
+        }
+    }
+    None
+}
+
+fn next_cookie(text: &[u8]) -> &[u8] {
+    let end = text.iter().position(|b| matches!(b, b';' | b',')).map_or(text.len(), |at| at + 1);
+    without_spaces(&text[end..])
+}
+
+fn without_name<'t>(text: &'t [u8], name: &[u8]) -> Option<&'t [u8]> {
+    text.get(..name.len()).filter(|start| start.eq_ignore_ascii_case(name)).map(|_| &text[name.len()..])
+}
+
+fn without_spaces(text: &[u8]) -> &[u8] {
+    &text[text.iter().take_while(|b| **b == b' ').count()..]
 }
 
 #[cfg(test)]
@@ -185,6 +214,54 @@ mod tests {
         for (name, expected) in rows {
             let expected = expected.map(|value| value.map(|text| text.as_bytes().to_vec()));
             assert_eq!(request.variable(name.as_bytes()), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn reads_cookies_as_nginx_does() {
+        let rows = [
+            ("t=a", Some("a")),
+            ("T=a", Some("a")),
+            ("t = a", Some("a")),
+            ("t=a ; b=1", Some("a ")),
+            ("a=b, t=c", Some("c")),
+            ("a=b,  t=c", Some("c")),
+            ("t=a, b=c", Some("a, b=c")),
+            ("t=\"a\"", Some("\"a\"")),
+            ("t=a; t=b", Some("a")),
+            ("tt=a; t=b", Some("b")),
+            ("a=t=c; t=b", Some("b")),
+            ("t=", Some("")),
+            ("t", None),
+            ("t ", None),
+            ("t;t=a", None),
+            ("t;a;t=b", Some("b")),
+            ("\tt=a", None),
+            ("t=a\t; b", Some("a\t")),
+            ("", None),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(cookie(text.as_bytes(), b"t").as_deref(), expected.map(str::as_bytes), "{text}");
+        }
+    }
+
+    #[test]
+    fn reads_arguments_as_nginx_does() {
+        let rows = [
+            ("t=a", Some("a")),
+            ("T=a", Some("a")),
+            ("t&t=a", Some("a")),
+            ("t= a &b", Some(" a ")),
+            (" t=a", None),
+            ("t =a", None),
+            ("tt=a&t=b", Some("b")),
+            ("a=t=c", None),
+            ("t=a;b", Some("a;b")),
+            ("t=", Some("")),
+            ("", None),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(argument(text.as_bytes(), b"t").as_deref(), expected.map(str::as_bytes), "{text}");
         }
     }
 }

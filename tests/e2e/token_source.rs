@@ -15,7 +15,8 @@ fn nginx(source: &str) -> Nginx {
 #[test]
 fn the_token_may_stand_in_a_cookie() {
     let nginx = nginx("$cookie_session");
-    let cookie = |token: &str| get("/users/alice/").header("Cookie", format!("a=b; session={token}; c=d"));
+    let whole = |cookies: String| get("/users/alice/").header("Cookie", cookies);
+    let cookie = |token: &str| whole(format!("a=b; session={token}; c=d"));
     let forged = sign(HEADER, claims(r#""uid":"alice""#), "another secret");
     let cases = [
         ("one's own", cookie(&uid("alice")), "ok"),
@@ -23,6 +24,11 @@ fn the_token_may_stand_in_a_cookie() {
         ("forged", cookie(&forged), "bad_signature"),
         ("with its scheme", cookie(&format!("Bearer {}", uid("alice"))), "malformed_token"),
         ("quoted", cookie(&format!("\"{}\"", uid("alice"))), "malformed_token"),
+        ("with a space behind it", cookie(&format!("{} ", uid("alice"))), "malformed_token"),
+        ("with spaces around its sign", whole(format!("session = {}", uid("alice"))), "ok"),
+        ("behind a comma", whole(format!("a=b, session={}", uid("alice"))), "ok"),
+        ("before a comma", whole(format!("session={}, a=b", uid("alice"))), "malformed_token"),
+        ("behind its name alone", whole(format!("session;session={}", uid("alice"))), "missing_token"),
         ("empty", cookie(""), "missing_token"),
         ("no cookie", get("/users/alice/"), "missing_token"),
         ("another cookie", get("/users/alice/").header("Cookie", format!("other={}", uid("alice"))), "missing_token"),

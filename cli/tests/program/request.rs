@@ -79,3 +79,23 @@ fn headers_that_clients_send_by_themselves_are_asked_for() {
         assert!(said.status == 2 && said.stderr.contains(problem), "{path}: {said:?}");
     }
 }
+
+/// As nginx reads them: a comma ends a cookie that is not the one, and no space is taken from its end.
+#[test]
+fn cookies_are_read_as_nginx_does() {
+    let room = Room::new("location / { jwt_user_scope any; jwt_user_scope_token $cookie_t; }");
+    let token = room.mint(&["--user", "A"]);
+    let rows = [
+        ("t=@", "ok"),
+        ("t = @", "ok"),
+        ("a=b, T=@", "ok"),
+        ("t=@ ; a=b", "malformed_token"),
+        ("t=@, a=b", "malformed_token"),
+        ("t=\"@\"", "malformed_token"),
+    ];
+    for (cookie, word) in rows {
+        let header = format!("Cookie: {}", cookie.replace('@', &token));
+        let said = room.explain(&["--path", "/", "--header", &header], "");
+        assert_eq!(said.word(), word, "{cookie}: {said:?}");
+    }
+}
