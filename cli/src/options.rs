@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use lexopt::{Arg, Parser, ValueExt};
 
 use crate::server::Address;
-use crate::variables::Given;
+use crate::variables::{Given, own};
 use crate::{Failure, time};
 
 /// What both commands are about: a place in a configuration, and a time.
@@ -161,7 +161,7 @@ fn variable(pair: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Failure> {
     let equals = pair.iter().position(|&b| b == b'=').filter(|&at| at > 0);
     let equals = equals.ok_or_else(|| Failure("--set takes <variable>=<value>".into()))?;
     let name = pair[..equals].to_ascii_lowercase();
-    if name.starts_with(directives::OWN) {
+    if own(&name).is_some() {
         return Err(Failure("--set cannot give a variable of the module: these come from the verified token".into()));
     }
     Ok((name, pair[equals + 1..].to_vec()))

@@ -34,6 +34,16 @@ impl From<Unknown> for Failure {
     }
 }
 
+/// Variables of the module, behind the beginning that all have.
+const FIXED: [&str; 3] = ["user", "result", "payload"];
+const MEMBERS: [&str; 2] = ["claim_", "header_"];
+
+/// What is behind the beginning, where the module has such a variable.
+pub fn own(name: &[u8]) -> Option<&str> {
+    let own = std::str::from_utf8(name.strip_prefix(directives::OWN)?).ok()?;
+    (FIXED.contains(&own) || MEMBERS.iter().any(|prefix| own.starts_with(prefix))).then_some(own)
+}
+
 /// What a request has set so far.
 #[derive(Default)]
 pub struct Store {
@@ -158,9 +168,11 @@ impl Walk<'_> {
         matches
     }
 
-    /// Whether a variable is the module's.
-    pub fn is_own(&self, name: &[u8]) -> bool {
-        name.starts_with(directives::OWN) || self.conf.set_variables.iter().any(|(set, _)| set == name)
+    /// Whether a variable is the module's. One that the configuration defines comes before those that only begin alike.
+    fn is_own(&self, name: &[u8]) -> bool {
+        let is_defined = || self.conf.maps.contains_key(name) || self.conf.settable.contains(name);
+        let is_set = || self.conf.set_variables.iter().any(|(set, _)| set == name);
+        is_set() || own(name).is_some_and(|own| FIXED.contains(&own) || !is_defined())
     }
 
     fn own(&self, name: &[u8]) -> Result<Option<String>, Failure> {
@@ -170,7 +182,7 @@ impl Walk<'_> {
         if let Some((_, claim)) = self.conf.set_variables.iter().find(|(set, _)| set == name) {
             return Ok(identity.and_then(|identity| Some(identity.shown(claim)?.to_string())));
         }
-        let own = std::str::from_utf8(&name[directives::OWN.len()..]).unwrap_or_default();
+        let own = own(name).unwrap_or_default();
         let token = identity.map(Identity::token);
         Ok(match own {
             "user" => shown.user.filter(|user| authz::is_whole_in_a_header(user)),

@@ -41,6 +41,24 @@ fn an_administrator_reaches_every_user_s_path_as_himself() {
     assert_eq!(logged(&nginx, 3), ["bypassed|boss", "ok|boss", "ok|boss"], "its use is visible");
 }
 
+/// A map's variable is the map's, even where the module would have one of that name.
+#[test]
+fn a_map_may_be_named_as_the_module_names_its_own() {
+    let nginx = Setup::new().http(&format!(
+        "map $jwt_user_scope_claim_role $jwt_user_scope_is_admin {{ volatile; admin 1; default ''; }}
+        map $jwt_user_scope_claim_role $jwt_user_scope_claim_level {{ volatile; admin 1; default ''; }}
+        {}",
+        scoped_server(
+            "location /own { jwt_user_scope $arg_u; jwt_user_scope_bypass $jwt_user_scope_is_admin; empty_gif; }
+            location /member { jwt_user_scope $arg_u; jwt_user_scope_bypass $jwt_user_scope_claim_level; empty_gif; }"
+        )
+    ));
+    for path in ["/own?u=alice", "/member?u=alice"] {
+        expect(path, "bypassed", &get(path).token(&role("boss", r#""admin""#)).send(&nginx));
+        expect(path, "user_mismatch", &get(path).token(&role("boss", r#""user","level":1"#)).send(&nginx));
+    }
+}
+
 #[test]
 fn nobody_else_does() {
     let nginx = nginx("");

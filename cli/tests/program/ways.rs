@@ -571,6 +571,39 @@ fn maps_are_computed() {
     assert_eq!(ask("user", &["--path", "/u/B", "--set", "is_admin=1"]), "bypassed", "what is given comes first");
 }
 
+/// A variable that a configuration computes is its own, whatever its name begins with.
+#[test]
+fn not_all_that_is_named_like_the_module_s_is_its_own() {
+    let room = Room::new(
+        "http {
+            map $jwt_user_scope_claim_role $jwt_user_scope_is_admin { volatile; admin 1; default ''; }
+            map $jwt_user_scope_claim_role $jwt_user_scope_claim_level { volatile; admin 1; default ''; }
+            server {
+                location ~ ^/map/(?<user_id>.+)$ { jwt_user_scope on; jwt_user_scope_bypass $jwt_user_scope_is_admin; }
+                location ~ ^/member/(?<user_id>.+)$ { jwt_user_scope on; jwt_user_scope_bypass $jwt_user_scope_claim_level; }
+                location ~ ^/set/(?<user_id>.+)$ { set $jwt_user_scope_yes 1; jwt_user_scope on; jwt_user_scope_bypass $jwt_user_scope_yes; }
+                location ~ ^/geo/(?<user_id>.+)$ { jwt_user_scope on; jwt_user_scope_bypass $jwt_user_scope_near; }
+            }
+        }",
+    );
+    let token = |claim: &str| room.mint(&["--path", "/map/A", "--user", "A", "--claim", claim]);
+    let near: &[&str] = &["--set", "jwt_user_scope_near=1"];
+    let rows = [
+        ("/map/B", "role=admin", &[][..], "bypassed"),
+        ("/map/B", "is_admin=1", &[], "user_mismatch"),
+        ("/member/B", "role=admin", &[], "bypassed"),
+        ("/member/B", "level=1", &[], "user_mismatch"),
+        ("/set/B", "role=user", &[], "bypassed"),
+        ("/geo/B", "role=user", near, "bypassed"),
+    ];
+    for (path, claim, options, word) in rows {
+        let said = room.explain(&[&["--path", path], options].concat(), &token(claim));
+        assert_eq!(said.word(), word, "{path} {claim}: {said:?}");
+    }
+    let said = room.explain(&["--path", "/geo/B"], &token("role=user"));
+    assert!(said.stderr.contains("the value of $jwt_user_scope_near is not known"), "{said:?}");
+}
+
 #[test]
 fn a_limit_counts_once() {
     let limit = "limit_req_zone $jwt_user_scope_user zone=z:1m rate=1r/s; server { jwt_user_scope any; limit_req zone=z; \
