@@ -22,8 +22,13 @@ pub enum Flow {
 }
 
 impl<'c> Walk<'c> {
-    /// Does the directives of a level. `changed` tells whether a location must be chosen anew.
+    /// Does the directives of a rewrite phase. `changed` tells whether a location must be chosen anew.
     pub fn perform(&self, base: &Rc<Place<'c>>, level: &'c Level, changed: &mut bool) -> Result<Flow, Failure> {
+        self.escapes.set(true);
+        self.perform_level(base, level, changed)
+    }
+
+    fn perform_level(&self, base: &Rc<Place<'c>>, level: &'c Level, changed: &mut bool) -> Result<Flow, Failure> {
         for action in &level.neighbours.actions {
             match &action.kind {
                 ActionKind::Set { name, value } => self.assign(name, value)?,
@@ -33,7 +38,7 @@ impl<'c> Walk<'c> {
                 },
                 ActionKind::If { condition, level: number } if condition.holds(self)? => {
                     let block = &level.levels[*number];
-                    match self.perform(&self.enter_block(base, block), block, changed)? {
+                    match self.perform_level(&self.enter_block(base, block), block, changed)? {
                         Flow::Next => {}
                         flow => return Ok(flow),
                     }
@@ -63,7 +68,7 @@ impl<'c> Walk<'c> {
     }
 
     fn assign(&self, name: &[u8], value: &Template) -> Result<(), Failure> {
-        let value = self.value(value)?;
+        let value = self.operand(value)?;
         match (name, &value) {
             (b"args" | b"query_string", Ok(args)) => self.request.borrow_mut().set_args(args),
             _ => drop(self.store.borrow_mut().values.insert(name.to_vec(), value)),
@@ -80,6 +85,7 @@ impl<'c> Walk<'c> {
             return Ok(Flow::Next);
         }
         let (path, args) = rewrite.target(args.as_deref(), self)?;
+        self.escapes.set(false);
         if let Then::Redirect(status) = rewrite.then {
             return Ok(Flow::Answer(Answer::by(status, format!("\"rewrite\" in {position}"))));
         }
@@ -105,8 +111,12 @@ impl<'c> Walk<'c> {
 }
 
 impl Tester for Walk<'_> {
-    fn evaluate(&self, value: &Template) -> Result<Vec<u8>, Failure> {
-        Walk::evaluate(self, value)
+    fn operand(&self, value: &Template) -> Result<Vec<u8>, Failure> {
+        Ok(Walk::operand(self, value)??)
+    }
+
+    fn replacement(&self, value: &Template, in_args: bool) -> Result<Vec<u8>, Failure> {
+        Ok(self.value_with(value, in_args)??)
     }
 
     fn matches(&self, pattern: &Pattern, text: &[u8]) -> bool {

@@ -103,6 +103,11 @@ impl Request {
         self.headers.iter().find(|(header, _)| is_it(header)).map(|(_, value)| &value[..])
     }
 
+    /// Something in its path is encoded, or may be a space (`quoted_uri` and `plus_in_uri`).
+    pub fn is_encoded(&self) -> bool {
+        self.path().iter().take_while(|b| **b != b'#').any(|b| matches!(b, b'%' | b'+'))
+    }
+
     /// The path without its query string, which may hold a token.
     pub fn path(&self) -> &[u8] {
         self.raw.split(|&b| b == b'?').next().unwrap_or_default()

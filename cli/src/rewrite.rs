@@ -82,7 +82,10 @@ enum Test {
 
 /// What conditions are tested with.
 pub trait Tester {
-    fn evaluate(&self, value: &Template) -> Result<Vec<u8>, Failure>;
+    /// A value that is compared.
+    fn operand(&self, value: &Template) -> Result<Vec<u8>, Failure>;
+    /// A part of what a path is rewritten to, where captures may be escaped in arguments.
+    fn replacement(&self, value: &Template, in_args: bool) -> Result<Vec<u8>, Failure>;
     /// Whether the regex matches; what it captures is kept.
     fn matches(&self, pattern: &Pattern, text: &[u8]) -> bool;
     fn path(&self, path: &[u8]) -> std::path::PathBuf;
@@ -126,10 +129,10 @@ impl Condition {
     }
 
     pub fn holds(&self, tester: &impl Tester) -> Result<bool, Failure> {
-        let subject = tester.evaluate(&self.subject)?;
+        let subject = tester.operand(&self.subject)?;
         Ok(match &self.test {
             Test::Truth => !matches!(&subject[..], b"" | b"0"),
-            Test::Equals { other, negated } => (subject == tester.evaluate(other)?) != *negated,
+            Test::Equals { other, negated } => (subject == tester.operand(other)?) != *negated,
             Test::Matches { pattern, negated } => tester.matches(pattern, &subject) != *negated,
             Test::File { letter, negated } => is_file(*letter, &tester.path(&subject)) != *negated,
         })
@@ -205,8 +208,8 @@ impl Rewrite {
 
     /// The new path and arguments of a request whose path the regex matches.
     pub fn target(&self, args: Option<&[u8]>, tester: &impl Tester) -> Result<(Vec<u8>, Option<Vec<u8>>), Failure> {
-        let evaluate = |value| tester.evaluate(value);
-        let path = evaluate(&self.path)?;
+        let evaluate = |value| tester.replacement(value, true);
+        let path = tester.replacement(&self.path, false)?;
         let kept = args.filter(|args| self.keeps_args && !args.is_empty());
         let args = match (&self.args, kept) {
             (Some(own), Some(kept)) => Some([&evaluate(own)?[..], b"&", kept].concat()),
@@ -271,7 +274,7 @@ mod tests {
     struct Named;
 
     impl Tester for Named {
-        fn evaluate(&self, value: &Template) -> Result<Vec<u8>, Failure> {
+        fn operand(&self, value: &Template) -> Result<Vec<u8>, Failure> {
             Ok(value
                 .parts
                 .iter()
@@ -283,6 +286,12 @@ mod tests {
                     Part::Capture(number) => format!("<{number}>").into_bytes(),
                 })
                 .collect())
+        }
+
+        fn replacement(&self, value: &Template, in_args: bool) -> Result<Vec<u8>, Failure> {
+            let value = self.operand(value)?;
+            // As if it were escaped.
+            Ok(if in_args { value.to_ascii_uppercase() } else { value })
         }
 
         fn matches(&self, pattern: &Pattern, text: &[u8]) -> bool {
@@ -339,9 +348,9 @@ mod tests {
             ("/b", Some("x"), "/b", Some("x"), Then::Next),
             ("/b?", Some("x"), "/b", None, Then::Next),
             ("/b/$1 last", Some("x"), "/b/<1>", Some("x"), Then::Last),
-            ("/b?y=$1 break", Some("x"), "/b", Some("y=<1>&x"), Then::Break),
-            ("/b?y=$1? break", Some("x"), "/b", Some("y=<1>"), Then::Break),
-            ("/b?y", Some(""), "/b", Some("y"), Then::Next),
+            ("/b?y=$1 break", Some("x"), "/b", Some("Y=<1>&x"), Then::Break),
+            ("/b?y=$1? break", Some("x"), "/b", Some("Y=<1>"), Then::Break),
+            ("/b?y", Some(""), "/b", Some("Y"), Then::Next),
             ("$some permanent", None, "some", None, Then::Redirect(301)),
             ("/b redirect", None, "/b", None, Then::Redirect(302)),
             ("https://b/ last", None, "https://b/", None, Then::Redirect(302)),

@@ -108,7 +108,7 @@ impl<'c> Place<'c> {
         self.inherited(|own| own.satisfies_any).unwrap_or(false)
     }
 
-    /// Who answers. Blocks of `if` and `limit_except` leave that to a backend of their location.
+    /// Who answers. A block of `if` leaves that to its location, and one of `limit_except` to a backend of it.
     pub fn content(&self) -> Option<Content> {
         let mut levels = self.levels.iter().rev();
         let last = levels.next()?;
@@ -117,7 +117,7 @@ impl<'c> Place<'c> {
             return last.neighbours.content;
         }
         let location = levels.find(|level| !is_block(level))?;
-        location.neighbours.content.filter(|content| *content == Content::Backend)
+        location.neighbours.content.filter(|content| *content == Content::Backend || matches!(last.kind, Kind::If(_)))
     }
 
     /// The location, where this is in one.

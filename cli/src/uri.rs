@@ -64,6 +64,13 @@ pub fn decoded(uri: &[u8]) -> Option<Vec<u8>> {
     (!is_unsafe).then_some(decoded)
 }
 
+/// A text as it may stand in arguments (`ngx_escape_uri` with `NGX_ESCAPE_ARGS`).
+pub fn escape_argument(text: &[u8]) -> Vec<u8> {
+    let is_kept = |b: u8| b.is_ascii_graphic() && !b"\"#%&+;<>?\\^`{|}".contains(&b);
+    let escape = |&b: &u8| if is_kept(b) { vec![b] } else { format!("%{b:02X}").into_bytes() };
+    text.iter().flat_map(escape).collect()
+}
+
 struct Uri {
     text: Vec<u8>,
     state: State,
@@ -144,6 +151,18 @@ mod tests {
         ];
         for (uri, expected) in rows {
             assert_eq!(decoded(uri.as_bytes()).as_deref(), expected.map(str::as_bytes), "{uri}");
+        }
+    }
+
+    #[test]
+    fn escapes_arguments_as_nginx_does() {
+        let rows = [
+            ("aZ09-._~:/[]@!$'()*,=", "aZ09-._~:/[]@!$'()*,="),
+            (" \"#%&+;<>?\\^`{|}", "%20%22%23%25%26%2B%3B%3C%3E%3F%5C%5E%60%7B%7C%7D"),
+            ("\t\x7f\u{e9}", "%09%7F%C3%A9"),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(escape_argument(text.as_bytes()), expected.as_bytes(), "{text}");
         }
     }
 

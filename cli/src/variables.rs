@@ -11,6 +11,7 @@ use crate::files;
 use crate::map::Map;
 use crate::pattern::{Captures, Pattern};
 use crate::template::{Part, Template};
+use crate::uri;
 use crate::walk::Walk;
 
 /// Variables that the user gives.
@@ -76,12 +77,24 @@ impl Walk<'_> {
 
     /// The same, where that may not matter. A decision that it asks for may fail.
     pub fn value(&self, value: &Template) -> Result<Known, Failure> {
+        self.value_with(value, false)
+    }
+
+    /// A value of a directive of the rewrite module (`ngx_http_rewrite_handler` begins with `quote`).
+    pub fn operand(&self, value: &Template) -> Result<Known, Failure> {
+        self.value_with(value, self.escapes.get())
+    }
+
+    /// A value, perhaps with captures as they may stand in arguments (`ngx_http_script_copy_capture_code`).
+    pub fn value_with(&self, value: &Template, escapes: bool) -> Result<Known, Failure> {
+        let escapes = escapes && self.request.borrow().is_encoded();
         let mut text = Vec::new();
         for part in &value.parts {
             match part {
                 Part::Text(part) => text.extend_from_slice(part),
                 Part::Capture(number) => {
-                    text.extend(self.store.borrow().numbered.get(number - 1).cloned().unwrap_or_default());
+                    let capture = self.store.borrow().numbered.get(number - 1).cloned().unwrap_or_default();
+                    text.extend(if escapes { uri::escape_argument(&capture) } else { capture });
                 }
                 Part::Variable(name) => match self.variable(name)? {
                     Ok(value) => text.extend(value),

@@ -33,6 +33,8 @@ pub struct Walk<'c> {
     place: RefCell<Rc<Place<'c>>>,
     pub request: RefCell<Request>,
     pub store: RefCell<Store>,
+    /// The directives of the rewrite phase escape captures, until one has rewritten the path.
+    pub escapes: Cell<bool>,
     /// How often a location may still be chosen.
     changes: Cell<u8>,
     /// `limit_req` and `limit_conn` have counted the request.
@@ -126,6 +128,7 @@ impl<'c> Walk<'c> {
             server,
             request: RefCell::new(request),
             store: RefCell::default(),
+            escapes: Cell::new(false),
             changes: Cell::new(MAX_CHANGES),
             counted: [Cell::new(false), Cell::new(false)],
             had_error_page: Cell::new(false),

@@ -157,3 +157,32 @@ fn of_a_value_made_of_two_captures_are_all_kept() {
     expect("another's", "user_mismatch", &ask("/acme/bob/", "acme:alice"));
     expect("another tenant's", "user_mismatch", &ask("/evil/alice/", "acme:alice"));
 }
+
+/// nginx encodes numbered captures anew, in arguments and until a path is rewritten; named ones never.
+#[test]
+fn of_an_encoded_path_are_encoded_in_arguments() {
+    let nginx = Setup::new().server(
+        r#"location /args/ { rewrite ^/args/(.*)$ /user?u=$1 last; }
+        location /user { jwt_user_scope $arg_u; empty_gif; }
+        location ~ ^/set/(.*)$ { jwt_user_scope $u; set $u $1; empty_gif; }
+        location ~ ^/if/(.*)$ { jwt_user_scope $u; set $u no; if ($arg_u = "$1") { set $u $arg_u; } empty_gif; }
+        location ~ ^/behind/(.*)$ { rewrite ^/behind/(.*)$ /x/$1; set $u $1; rewrite ^ /set-user last; }
+        location /set-user { jwt_user_scope $u; empty_gif; }
+        location ~ ^/named/(?<v>.*)$ { jwt_user_scope $u; set $u $v; empty_gif; }"#,
+    );
+    let rows = [
+        ("/args/A&u=B", "A"),
+        ("/args/%41&u=B", "A%26u=B"),
+        ("/args/A+", "A%2B"),
+        ("/args/A?x=%41+", "A"),
+        ("/args/%41%22<>^`{|}", "A%22%3C%3E%5E%60%7B%7C%7D"),
+        ("/set/A%20b", "A%20b"),
+        ("/set/A=b", "A=b"),
+        ("/if/A%20b?u=A%20b", "A%20b"),
+        ("/behind/A%20b", "A b"),
+        ("/named/A%20b", "A b"),
+    ];
+    for (path, user) in rows {
+        expect(path, "ok", &get(path).token(&uid(user)).send(&nginx));
+    }
+}

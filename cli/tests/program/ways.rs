@@ -102,6 +102,41 @@ fn rewrites_are_followed() {
     ]);
 }
 
+/// A capture of an encoded path is encoded anew where it may stand in arguments.
+#[test]
+fn captures_are_escaped_as_nginx_does() {
+    let room = room(
+        "location /q { rewrite ^/q/(.*)$ /n?user=$1 last; }
+        location /p { rewrite ^/p/(.*)$ /n/$1 last; }
+        location /b { jwt_user_scope $arg_user; rewrite ^/b/(.*)$ /b?user=$1 break; }
+        location /n { jwt_user_scope $arg_user; location ~ ^/n/(.+)$ { jwt_user_scope $u; set $u $1; } }
+        location ~ ^/set/(.*)$ { jwt_user_scope $u; set $u $1; }
+        location ~ ^/if/(.*)$ { jwt_user_scope $u; set $u no; if ($arg_u = \"$1\") { set $u $arg_u; } }
+        location ~ ^/next/(.*)$ { rewrite ^/next/(.*)$ /x/$1; set $u $1; rewrite ^ /user last; }
+        location /user { jwt_user_scope $u; }
+        location ~ ^/named/(?<u>.*)$ { jwt_user_scope $v; set $v $u; }",
+    );
+    let rows = [
+        ("/q/A&user=B", "A"),
+        ("/q/%41&user=B", "A%26user=B"),
+        ("/q/A%20b", "A%20b"),
+        ("/q/A+", "A%2B"),
+        ("/q/A?x=%41%20", "A"),
+        ("/b/A%20b", "A%20b"),
+        ("/p/A%20b", "A%20b"),
+        ("/set/A%20b", "A%20b"),
+        ("/set/A", "A"),
+        ("/if/A%20b?u=A%20b", "A%20b"),
+        ("/next/A%20b", "A b"),
+        ("/named/A%20b", "A b"),
+    ];
+    for (path, user) in rows {
+        let token = room.mint(&["--path", "/users/A", "--user", user]);
+        let said = room.explain(&["--path", path], &token);
+        assert_eq!(said.word(), "ok", "{path}: {said:?}");
+    }
+}
+
 /// Whatever a configuration does with it.
 #[test]
 fn no_token_is_shown_in_a_path() {
