@@ -14,9 +14,9 @@ pub fn run(options: &Explain, call: Call) -> Result<Output, Failure> {
     let conf = Conf::read(options.place.config.as_deref().ok_or_else(|| missing("--config <file>"))?)?;
     let path = options.place.path.as_deref().ok_or_else(|| missing("--path <path>"))?;
     let address = address(options);
-    let Served { place: server, captures } = server(&conf.top, &address)?;
+    let Served { place: server, captures, readers } = server(&conf.top, &address)?;
     let mut request = Request::to(&options.place.method, path);
-    request.uri = uri::of(path, &server)?;
+    request.uri = uri::of(path, &readers)?;
     request.headers = headers(options, &address);
     request.host = address.host();
     request.client.clone_from(&options.client);

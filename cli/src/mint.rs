@@ -13,7 +13,7 @@ use crate::conf::{Conf, KeySources, Settings};
 use crate::keys::sources;
 use crate::options::Mint;
 use crate::select::{location, select_only};
-use crate::server::server;
+use crate::server::{Served, server};
 use crate::sign::Signer;
 use crate::{Call, Failure, Output, uri};
 
@@ -28,8 +28,8 @@ pub fn run(options: &Mint, call: Call) -> Result<Output, Failure> {
     let conf = Conf::read(config)?;
     let place = match &options.place.path {
         Some(path) => {
-            let server = server(&conf.top, &options.place.address)?.place;
-            let uri = uri::of(path, &server)?;
+            let Served { place: server, readers, .. } = server(&conf.top, &options.place.address)?;
+            let uri = uri::of(path, &readers)?;
             location(&server, &uri, &options.place.method).place
         }
         None => select_only(&conf.top)?,

@@ -25,6 +25,7 @@ pub enum ServerName {
 pub struct Listen {
     pub address: Vec<u8>,
     pub is_default: bool,
+    pub is_encrypted: bool,
 }
 
 /// How well a name fits, the best last; of two wildcards, the longer one does.
@@ -40,6 +41,8 @@ enum Fit {
 pub struct Served<'c> {
     pub place: Place<'c>,
     pub captures: Option<Captures>,
+    /// Those that read the path before the host is known: the default servers of the addresses that it may come to.
+    pub readers: Vec<Place<'c>>,
 }
 
 impl Address {
@@ -87,7 +90,12 @@ impl Listen {
     /// The arguments of the directive.
     pub fn of<'w>(mut words: impl Iterator<Item = &'w [u8]>) -> Option<Self> {
         let address = whole(words.next()?);
-        Some(Self { address, is_default: words.any(|word| matches!(word, b"default_server" | b"default")) })
+        let words: Vec<_> = words.collect();
+        Some(Self {
+            address,
+            is_default: words.iter().any(|word| matches!(*word, b"default_server" | b"default")),
+            is_encrypted: words.iter().any(|word| matches!(*word, b"ssl" | b"quic")),
+        })
     }
 
     fn is_at(&self, wanted: &[u8]) -> bool {
@@ -146,7 +154,7 @@ pub fn server<'c>(top: &'c Level, address: &Address) -> Result<Served<'c>, Failu
         // A file of locations, of one location's directives, or of an "http" without a server.
         let http = top.levels.iter().find(|level| matches!(level.kind, Kind::Http));
         let place = Place::of([top].into_iter().chain(http).collect());
-        return Ok(Served { place, captures: None });
+        return Ok(Served { readers: vec![place.clone()], place, captures: None });
     }
     if servers.len() > 1 && address.host.is_none() && address.listen.is_none() {
         return Err(Failure("there are several servers: choose one with --host <name> or --listen <address>".into()));
@@ -154,9 +162,45 @@ pub fn server<'c>(top: &'c Level, address: &Address) -> Result<Served<'c>, Failu
     let all: Vec<_> = servers.iter().filter_map(|way| way.last().copied()).collect();
     let host = address.host();
     let chosen = choose(&all, address.listen.as_deref(), host.as_deref())?;
-    let way = servers.into_iter().find(|way| way.last().is_some_and(|server| std::ptr::eq(*server, chosen)));
+    let place = |wanted: &Level| {
+        let way = servers.iter().find(|way| way.last().is_some_and(|server| std::ptr::eq(*server, wanted)));
+        Place::of(way.cloned().unwrap_or_default())
+    };
     let captures = host.and_then(|host| chosen.captured_by_name(&host));
-    Ok(Served { place: Place::of(way.unwrap_or_default()), captures })
+    let readers = readers(&all, chosen, address.listen.as_deref());
+    Ok(Served { place: place(chosen), captures, readers: readers.into_iter().map(place).collect() })
+}
+
+/// The default servers of the addresses that lead to a server (`ngx_http_init_connection`). Where these are encrypted, the
+/// client names the host before.
+fn readers<'c>(servers: &[&'c Level], chosen: &'c Level, wanted: Option<&[u8]>) -> Vec<&'c Level> {
+    let wanted = wanted.map(|wanted| addresses(servers, wanted));
+    let own = chosen.listens().into_iter().map(|listen| listen.address);
+    let leading = own.filter(|address| wanted.as_ref().is_none_or(|wanted| wanted.contains(address)));
+    let reader = |address: Vec<u8>| {
+        let here = listening(servers, &address);
+        let is_encrypted = here.iter().any(|(_, listen)| listen.is_encrypted);
+        let default = here.iter().find(|(_, listen)| listen.is_default).or(here.first());
+        default.map(|(server, _)| *server).filter(|_| !is_encrypted).unwrap_or(chosen)
+    };
+    leading.map(reader).collect()
+}
+
+/// The addresses that a wanted one stands for.
+fn addresses(servers: &[&Level], wanted: &[u8]) -> Vec<Vec<u8>> {
+    let all: Vec<_> = servers.iter().flat_map(|server| server.listens()).collect();
+    let is_named = all.iter().any(|listen| listen.is_at(wanted));
+    let is_there = |listen: &Listen| if is_named { listen.is_at(wanted) } else { listen.is_for_all(wanted) };
+    all.into_iter().filter(is_there).map(|listen| listen.address).collect()
+}
+
+/// The servers at an address, with the directive that says so.
+fn listening<'c>(servers: &[&'c Level], address: &[u8]) -> Vec<(&'c Level, Listen)> {
+    let listen = |server: &'c Level| {
+        let mut listens = server.listens().into_iter().filter(|listen| listen.address == address);
+        Some((server, listens.next()?))
+    };
+    servers.iter().copied().filter_map(listen).collect()
 }
 
 fn choose<'c>(servers: &[&'c Level], listen: Option<&[u8]>, host: Option<&[u8]>) -> Result<&'c Level, Failure> {
@@ -173,8 +217,8 @@ fn choose<'c>(servers: &[&'c Level], listen: Option<&[u8]>, host: Option<&[u8]>)
 
 /// The server at an address, or at any address of a port.
 fn best_at<'c>(servers: &[&'c Level], wanted: &[u8], host: Option<&[u8]>) -> Option<&'c Level> {
-    let is_named = servers.iter().flat_map(|server| server.listens()).any(|listen| listen.is_at(wanted));
-    let is_there = |listen: &Listen| if is_named { listen.is_at(wanted) } else { listen.is_for_all(wanted) };
+    let addresses = addresses(servers, wanted);
+    let is_there = |listen: &Listen| addresses.contains(&listen.address);
     let here: Vec<_> = servers.iter().copied().filter(|server| server.listens().iter().any(is_there)).collect();
     let is_default = |server: &&Level| server.listens().iter().any(|listen| is_there(listen) && listen.is_default);
     let named = best_named(&here, host).first().copied();
@@ -214,7 +258,7 @@ impl Level {
         match &self.kind {
             Kind::Server { listens, .. } if !listens.is_empty() => listens.clone(),
             // Where nginx listens that is not told.
-            _ => vec![Listen { address: b"*:80".to_vec(), is_default: false }],
+            _ => vec![Listen { address: b"*:80".to_vec(), is_default: false, is_encrypted: false }],
         }
     }
 

@@ -3,12 +3,21 @@
 use crate::Failure;
 use crate::select::Place;
 
-/// `$uri` of a request to a server.
-pub fn of(raw: &[u8], server: &Place) -> Result<Vec<u8>, Failure> {
-    let merges_slashes = server.inherited(|own| own.merges_slashes).unwrap_or(true);
-    normalise(raw, merges_slashes).ok_or_else(|| {
-        Failure("nginx itself answers this path with 400: it is no path, or leads above the root".into())
-    })
+/// `$uri` of a request to one of these servers.
+pub fn of(raw: &[u8], servers: &[Place]) -> Result<Vec<u8>, Failure> {
+    let merges_slashes = |server: &Place| server.inherited(|own| own.merges_slashes).unwrap_or(true);
+    let mut read: Vec<_> = servers.iter().map(|server| normalise(raw, merges_slashes(server))).collect();
+    read.dedup();
+    match &mut read[..] {
+        [uri] => uri.take().ok_or_else(|| {
+            Failure("nginx itself answers this path with 400: it is no path, or leads above the root".into())
+        }),
+        _ => Err(Failure(
+            "the path is read in different ways at the addresses of the server (merge_slashes): choose one with \
+             --listen <address>"
+                .into(),
+        )),
+    }
 }
 
 /// `$uri` of a request target, or `None` for nginx's own 400.

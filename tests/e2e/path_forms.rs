@@ -204,3 +204,26 @@ fn slashes_merged_or_not() {
         );
     }
 }
+
+/// nginx reads a path before it knows the host.
+#[test]
+fn slashes_merged_as_the_default_server_says() {
+    for (default, own) in [("on", "off"), ("off", "on")] {
+        let nginx = Setup::new().http(&format!(
+            "server {{ listen unix:nginx.sock; merge_slashes {default}; return 404; }}
+            server {{
+                listen unix:nginx.sock;
+                server_name localhost;
+                merge_slashes {own};
+                add_header X-Result $jwt_user_scope_result always;
+                location ~ ^/api/users/(?<user_id>[^/]+)$ {{ jwt_user_scope on; empty_gif; }}
+                location / {{ return 410; }}
+            }}"
+        ));
+        let answer = get("//api/users/A").token(&uid("A")).send(&nginx);
+        match default {
+            "on" => expect("merged", "ambiguous_path", &answer),
+            _ => assert_eq!(answer.status, 410, "no location for users is chosen"),
+        }
+    }
+}

@@ -141,6 +141,31 @@ fn the_best_name_of_a_server_is_chosen() {
     assert!(said.step("user").contains("that of \"default\""), "{said:?}");
 }
 
+/// nginx does so before it knows the host.
+#[test]
+fn the_default_server_of_the_address_reads_the_path() {
+    let room = Room::new(
+        "http {
+            server { listen 80; server_name first; merge_slashes off; }
+            server { listen 80; listen 81 default_server; server_name api; location ~ ^/u/(?<user_id>.+)$ { jwt_user_scope on; } }
+            server { listen 443 ssl default_server; merge_slashes off; }
+            server { listen 443; server_name api; location ~ ^/u/(?<user_id>.+)$ { jwt_user_scope on; } }
+        }",
+    );
+    let merged = "GET \"//u/A\", which nginx reads as \"/u/A\"";
+    for (port, first) in [("80", "GET \"//u/A\""), ("81", merged), ("443", merged)] {
+        let said = room.explain(&["--path", "//u/A", "--host", "api", "--listen", port], "");
+        assert_eq!(said.stdout.lines().next(), Some(first), "{port}: {said:?}");
+    }
+    let room = Room::new(
+        "server { listen 80; merge_slashes off; }
+        server { listen 80; listen 81; server_name api; location /u { jwt_user_scope any; } }",
+    );
+    let said = room.explain(&["--path", "//u/A", "--host", "api"], "");
+    assert!(said.status == 2 && said.stderr.contains("choose one with --listen <address>"), "{said:?}");
+    assert_eq!(room.explain(&["--path", "/u/A", "--host", "api"], "").word(), "missing_token", "no matter where");
+}
+
 #[test]
 fn variables_that_only_nginx_has_are_asked_for() {
     let room = Room::new(
