@@ -54,7 +54,8 @@ impl Request {
             .into_iter()
             .partition::<Vec<_>, _>(|(name, _)| !ignores || name.iter().all(is_valid));
         self.headers = kept;
-        self.join_cookies();
+        self.join(b"Cookie", b"; ");
+        self.join(b"X-Forwarded-For", b", ");
         let is_authorization = |(name, _): &&(Vec<u8>, Vec<u8>)| name.eq_ignore_ascii_case(b"Authorization");
         match self.headers.iter().filter(is_authorization).count() {
             0 | 1 => Ok(dropped.into_iter().map(|(name, _)| name).collect()),
@@ -62,12 +63,13 @@ impl Request {
         }
     }
 
-    fn join_cookies(&mut self) {
-        let is_cookie = |(name, _): &(Vec<u8>, Vec<u8>)| name.eq_ignore_ascii_case(b"Cookie");
-        let Some(first) = self.headers.iter().position(is_cookie) else { return };
-        let values: Vec<_> = self.headers.extract_if(first + 1.., |header| is_cookie(header)).collect();
+    /// Makes one header of those of a name, as every nginx does.
+    fn join(&mut self, name: &[u8], separator: &[u8]) {
+        let is_it = |(own, _): &(Vec<u8>, Vec<u8>)| own.eq_ignore_ascii_case(name);
+        let Some(first) = self.headers.iter().position(is_it) else { return };
+        let values: Vec<_> = self.headers.extract_if(first + 1.., |header| is_it(header)).collect();
         for (_, value) in values {
-            self.headers[first].1.extend([&b"; "[..], &value].concat());
+            self.headers[first].1.extend([separator, &value].concat());
         }
     }
 
@@ -98,9 +100,18 @@ impl Request {
 
     /// The value of the first header of this name, written as in a variable: lower case, `_` for `-`.
     pub fn header(&self, name: &[u8]) -> Option<&[u8]> {
+        self.all(name).next()
+    }
+
+    fn all(&self, name: &[u8]) -> impl Iterator<Item = &[u8]> {
         let fold = |b: &u8| if *b == b'-' { b'_' } else { b.to_ascii_lowercase() };
-        let is_it = |header: &[u8]| header.iter().map(fold).eq(name.iter().copied());
-        self.headers.iter().find(|(header, _)| is_it(header)).map(|(_, value)| &value[..])
+        let is_it = move |header: &[u8]| header.iter().map(fold).eq(name.iter().copied());
+        self.headers.iter().filter(move |(header, _)| is_it(header)).map(|(_, value)| &value[..])
+    }
+
+    /// Whether a variable is that of a header that comes more than once.
+    pub fn is_repeated(&self, variable: &[u8]) -> bool {
+        variable.strip_prefix(b"http_").is_some_and(|name| self.all(name).nth(1).is_some())
     }
 
     /// Something in its path is encoded, or may be a space (`quoted_uri` and `plus_in_uri`).
@@ -132,7 +143,7 @@ impl Request {
                     self.header(b"cookie").and_then(|cookies| cookie(cookies, name))
                 } else {
                     let value = self.header(name.strip_prefix(b"http_")?).map(<[u8]>::to_vec);
-                    if value.is_none() && USUAL.contains(&name) {
+                    if self.is_repeated(name) || (value.is_none() && USUAL.contains(&name)) {
                         return None;
                     }
                     value
@@ -195,8 +206,9 @@ mod tests {
         let header = |name: &str, value: &str| (name.into(), value.into());
         let mut request = Request::to(b"GET", b"/a%20b?x=1&Token=t&x=2&e#f");
         request.uri = b"/a b".to_vec();
-        request.headers = vec![header("X-Role", "admin"), header("Cookie", "a=1; t=c=d"), header("x-role", "user")];
-        let rows: [(&str, Option<Option<&str>>); 18] = [
+        request.headers = vec![header("X-Role", "admin"), header("Cookie", "a=1; t=c=d")];
+        request.headers.extend([header("X-Twice", "a"), header("x-twice", "b")]);
+        let rows: [(&str, Option<Option<&str>>); 19] = [
             ("uri", Some(Some("/a b"))),
             ("request_uri", Some(Some("/a%20b?x=1&Token=t&x=2&e#f"))),
             ("request_method", Some(Some("GET"))),
@@ -207,6 +219,7 @@ mod tests {
             ("arg_e", Some(None)),
             ("http_x_role", Some(Some("admin"))),
             ("http_x_other", Some(None)),
+            ("http_x_twice", None),
             ("http_connection", None),
             ("http_host", None),
             ("cookie_t", Some(Some("c=d"))),

@@ -22,16 +22,23 @@ pub type Known = Result<Vec<u8>, Unknown>;
 
 /// A variable that only nginx can compute.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unknown(Vec<u8>);
+pub struct Unknown {
+    name: Vec<u8>,
+    why: &'static str,
+}
+
+const NOT_SAID: &str = "is not known";
+const OF_VERSION: &str =
+    "depends on nginx, which joins a repeated header with \", \" from 1.23 on, and takes the first before";
 
 impl From<Unknown> for Failure {
-    fn from(Unknown(name): Unknown) -> Self {
+    fn from(Unknown { name, why }: Unknown) -> Self {
         let name = String::from_utf8_lossy(&name);
         let option = match &name[..] {
-            "host" | "http_host" => "--host <name>".into(),
+            "host" | "http_host" if why == NOT_SAID => "--host <name>".into(),
             _ => format!("--set '{name}=<value>'"),
         };
-        Self(format!("the value of ${name} is not known: give it with {option}"))
+        Self(format!("the value of ${name} {why}: give it with {option}"))
     }
 }
 
@@ -158,7 +165,10 @@ impl Walk<'_> {
             Some(value) => Ok(Ok(value.unwrap_or_default())),
             // It may be set or captured elsewhere, and was not.
             None if self.conf.settable.contains(name) => Ok(Ok(Vec::new())),
-            None => Ok(Err(Unknown(name.to_vec()))),
+            None => {
+                let why = if self.request.borrow().is_repeated(name) { OF_VERSION } else { NOT_SAID };
+                Ok(Err(Unknown { name: name.to_vec(), why }))
+            }
         }
     }
 

@@ -99,3 +99,27 @@ fn cookies_are_read_as_nginx_does() {
         assert_eq!(said.word(), word, "{cookie}: {said:?}");
     }
 }
+
+/// nginx 1.22 takes the first, later ones join them; but for two that all join.
+#[test]
+fn a_repeated_header_is_not_known_but_for_those_that_are_always_joined() {
+    let room = Room::new(
+        "location /own { jwt_user_scope $http_x_user; }
+        location /for { jwt_user_scope $http_x_forwarded_for; }
+        location /none { jwt_user_scope any; add_header X $http_x_user; }",
+    );
+    let token = |user: &str| room.mint(&["--path", "/own", "--user", user]);
+    let twice = |name: &str| [format!("{name}: A"), format!("{}: B", name.to_lowercase())];
+    let ask = |path: &str, [first, second]: [String; 2], user: &str| {
+        room.explain(&["--path", path, "--header", &first, "--header", &second], &token(user))
+    };
+    for user in ["A", "A, B"] {
+        let said = ask("/own", twice("X-User"), user);
+        let is_told = said.stderr.contains("the value of $http_x_user depends on nginx, which joins a repeated header");
+        assert!(said.status == 2 && is_told, "{user}: {said:?}");
+    }
+    assert_eq!(ask("/for", twice("X-Forwarded-For"), "A, B").word(), "ok");
+    assert_eq!(ask("/none", twice("X-User"), "A").word(), "ok");
+    let options = ["--path", "/own", "--header", "X-User: A", "--header", "X-User: B", "--set", "http_x_user=A"];
+    assert_eq!(room.explain(&options, &token("A")).word(), "ok");
+}
