@@ -11,7 +11,6 @@ use crate::conf::{Position, Settings};
 use crate::details::Details;
 use crate::keys::KeyRing;
 use crate::report::{By, Event, Fetched, State, Step, Told};
-use crate::request::two_authorizations;
 use crate::template::Template;
 use crate::variables::Watched;
 use crate::walk::Walk;
@@ -122,7 +121,9 @@ impl Walk<'_> {
         };
         // Standard input is a header of its own.
         if own_token.is_none() && self.presented.bare.is_some() && self.presented.authorization.is_some() {
-            return Err(two_authorizations());
+            return Err(Failure(
+                "the token would be a second \"Authorization\" header here: leave one of them out".into(),
+            ));
         }
         let (token, second_token) = self.tokens(own_token.as_deref());
         let request = self.request.borrow().clone();

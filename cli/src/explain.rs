@@ -3,31 +3,45 @@
 use crate::conf::Conf;
 use crate::options::Explain;
 use crate::report::{By, Report, quoted_path, without_tokens};
-use crate::request::Request;
+use crate::request::{Request, Target};
 use crate::server::{Address, Served, server};
-use crate::walk::Walk;
+use crate::walk::{Answer, Next, Walk};
 use crate::{Call, Failure, Output, hint, uri};
+
+/// Who answers what nginx itself takes for no request.
+const NO_PATH: &str = "itself: this is no path, or leads above the root";
+const TWO_TOKENS: &str = "itself: there are two \"Authorization\" headers";
 
 /// Runs the command.
 pub fn run(options: &Explain, call: Call) -> Result<Output, Failure> {
     let missing = |option: &str| Failure(format!("{option} is missing: \"jwt-user-scope explain --help\" tells more"));
     let conf = Conf::read(options.place.config.as_deref().ok_or_else(|| missing("--config <file>"))?)?;
     let path = options.place.path.as_deref().ok_or_else(|| missing("--path <path>"))?;
-    let address = address(options);
-    let Served { place: server, captures, readers } = server(&conf.top, &address)?;
-    let mut request = Request::to(&options.place.method, path);
-    request.uri = uri::of(path, &readers)?;
-    request.headers = headers(options, &address);
+    let target = Target::parse(path);
+    let address = address(options, target.as_ref().and_then(|target| target.host));
+    let Served { place: server, captures, mut readers } = server(&conf.top, &address)?;
+    let uri = target.as_ref().map(|target| uri::of(target.path, &readers)).transpose()?.flatten();
+    let mut request = Request::to(&options.place.method, target.map_or(path, |target| target.path));
+    request.headers = headers(options);
     request.host = address.host();
     request.client.clone_from(&options.client);
     let input = (call.input)().map_err(|error| Failure(format!("standard input cannot be read: {error}")))?;
     let presented = Presented::of(options, input, &mut request);
-    let dropped = request.receive(&server)?;
+    let dropped = request.receive(&server);
+    let is_second = presented.bare.is_some() && presented.authorization.is_some() && !conf.top.takes_other_tokens();
+    let (first, server) = match uri {
+        None => (Next::Answer(Answer::by(400, NO_PATH)), readers.pop().unwrap_or(server)),
+        Some(uri) => {
+            request.uri = uri;
+            let is_refused = is_second || request.has_two_authorizations();
+            (if is_refused { Next::Answer(Answer::by(400, TWO_TOKENS)) } else { Next::Server }, server)
+        }
+    };
     let about = about(&request);
     let now = options.place.at.unwrap_or(call.now);
     let walk = Walk::new(&conf, server, request, options, &presented, call.environment, now);
     captures.into_iter().for_each(|captures| walk.store.borrow_mut().keep(captures));
-    walk.go()?;
+    walk.go(first)?;
     let mut report = report(about, walk)?;
     report.notes.extend(dropped.iter().map(|name| {
         format!("nginx drops the header {}: see underscores_in_headers and ignore_invalid_headers", quoted_path(name))
@@ -36,15 +50,16 @@ pub fn run(options: &Explain, call: Call) -> Result<Output, Failure> {
     Ok(Output { stdout, stderr: String::new(), status: report.exit_status() })
 }
 
-/// Where the request is sent to; the host may be given as a header.
-fn address(options: &Explain) -> Address {
+/// Where the request is sent to; the host may stand in the target, or be given as a header.
+fn address(options: &Explain, of_target: Option<&[u8]>) -> Address {
     let header = options.headers.iter().find(|(name, _)| is_host(name)).map(|(_, value)| value.clone());
-    Address { host: options.place.address.host.clone().or(header), ..options.place.address.clone() }
+    let Address { host, listen } = options.place.address.or_of_target(of_target);
+    Address { host: host.or(header), listen }
 }
 
 /// The headers of the request: those that are given, and the host.
-fn headers(options: &Explain, address: &Address) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let host = address.host.clone().filter(|_| !options.headers.iter().any(|(name, _)| is_host(name)));
+fn headers(options: &Explain) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let host = options.place.address.host.clone().filter(|_| !options.headers.iter().any(|(name, _)| is_host(name)));
     host.map(|host| (b"Host".to_vec(), host)).into_iter().chain(options.headers.iter().cloned()).collect()
 }
 
@@ -54,7 +69,8 @@ fn is_host(name: &[u8]) -> bool {
 
 fn about(request: &Request) -> String {
     let (path, uri) = (quoted_path(request.path()), quoted_path(&request.uri));
-    let read = if path == uri { String::new() } else { format!(", which nginx reads as {uri}") };
+    let read =
+        if path == uri || request.uri.is_empty() { String::new() } else { format!(", which nginx reads as {uri}") };
     format!("{} {path}{read}", String::from_utf8_lossy(&request.method).escape_debug())
 }
 

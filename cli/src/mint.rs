@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::conf::{Conf, KeySources, Settings};
 use crate::keys::sources;
 use crate::options::Mint;
+use crate::request::Target;
 use crate::select::{location, select_only};
 use crate::server::{Served, server};
 use crate::sign::Signer;
@@ -28,8 +29,11 @@ pub fn run(options: &Mint, call: Call) -> Result<Output, Failure> {
     let conf = Conf::read(config)?;
     let place = match &options.place.path {
         Some(path) => {
-            let Served { place: server, readers, .. } = server(&conf.top, &options.place.address)?;
-            let uri = uri::of(path, &readers)?;
+            let no_path = || Failure("nginx answers this path with 400".into());
+            let target = Target::parse(path).ok_or_else(no_path)?;
+            let address = options.place.address.or_of_target(target.host);
+            let Served { place: server, readers, .. } = server(&conf.top, &address)?;
+            let uri = uri::of(target.path, &readers)?.ok_or_else(no_path)?;
             location(&server, &uri, &options.place.method).place
         }
         None => select_only(&conf.top)?,

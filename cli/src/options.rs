@@ -170,7 +170,7 @@ fn variable(pair: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Failure> {
 fn answer(text: &[u8]) -> Result<Backend, Failure> {
     const NAME: &[u8] = b"X-Accel-Redirect:";
     if text.get(..NAME.len()).is_some_and(|name| name.eq_ignore_ascii_case(NAME)) {
-        return Ok(Backend::Redirect(text[NAME.len()..].trim_ascii().to_vec()));
+        return Ok(Backend::Redirect(trim(&text[NAME.len()..]).to_vec()));
     }
     let status = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
     let status = status.filter(|status| (100..1000).contains(status)).map(Backend::Status);
@@ -180,7 +180,14 @@ fn answer(text: &[u8]) -> Result<Backend, Failure> {
 fn header(line: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Failure> {
     let colon = line.iter().position(|&b| b == b':').filter(|&at| at > 0);
     let colon = colon.ok_or_else(|| Failure("--header takes '<name>: <value>'".into()))?;
-    Ok((line[..colon].to_vec(), line[colon + 1..].trim_ascii().to_vec()))
+    Ok((line[..colon].to_vec(), trim(&line[colon + 1..]).to_vec()))
+}
+
+/// A header's value without the spaces around it; nginx takes away nothing else.
+fn trim(value: &[u8]) -> &[u8] {
+    let is_kept = |b: &u8| *b != b' ';
+    let Some(first) = value.iter().position(is_kept) else { return b"" };
+    &value[first..=value.iter().rposition(is_kept).unwrap_or(first)]
 }
 
 /// `name=text` or `name:=json`.

@@ -1,6 +1,5 @@
 //! The request that is asked about, as it is at some point of its way through nginx.
 
-use crate::Failure;
 use crate::select::Place;
 
 /// Headers that nearly every client sends by itself, as variables: that none is given does not say that there is none.
@@ -30,6 +29,48 @@ pub struct Request {
     pub was_redirected: bool,
 }
 
+/// What a client asks for.
+pub struct Target<'t> {
+    /// Of a target in absolute form, `http://host/path`. It comes before that of the header.
+    pub host: Option<&'t [u8]>,
+    /// The path with its query string. Without a path it begins with a question mark.
+    pub path: &'t [u8],
+}
+
+impl<'t> Target<'t> {
+    /// Takes a target apart as `ngx_http_parse_request_line` does. `None` for nginx's own 400.
+    pub fn parse(text: &'t [u8]) -> Option<Self> {
+        if !text.first()?.is_ascii_alphabetic() {
+            return Some(Self { host: None, path: text }).filter(|_| text.starts_with(b"/"));
+        }
+        let is_of_scheme = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
+        let rest = after(text, is_of_scheme).strip_prefix(b"://")?;
+        let behind = match rest.strip_prefix(b"[") {
+            Some(literal) => after(literal, is_of_literal).strip_prefix(b"]")?,
+            None => after(rest, |b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-')),
+        };
+        let host = &rest[..rest.len() - behind.len()];
+        let path = behind.strip_prefix(b":").map_or(behind, |port| after(port, u8::is_ascii_digit));
+        let is_host = !host.is_empty() && !host.windows(2).any(|two| two == b"..");
+        match path.first() {
+            _ if !is_host => None,
+            None => Some(Self { host: Some(host), path: b"/" }),
+            Some(b'/' | b'?') => Some(Self { host: Some(host), path }),
+            Some(_) => None,
+        }
+    }
+}
+
+/// What is behind the bytes of a kind.
+fn after(text: &[u8], is_of_kind: impl Fn(&u8) -> bool) -> &[u8] {
+    &text[text.iter().take_while(|b| is_of_kind(b)).count()..]
+}
+
+/// Of an address in brackets.
+fn is_of_literal(b: &u8) -> bool {
+    b.is_ascii_alphanumeric() || b":-._~!$&'()*+,;=".contains(b)
+}
+
 impl Request {
     /// A request for a target.
     pub fn to(method: &[u8], raw: &[u8]) -> Self {
@@ -46,7 +87,7 @@ impl Request {
     }
 
     /// Takes its headers as a server of nginx does (`ngx_http_process_request_headers`), and tells which it drops.
-    pub fn receive(&mut self, server: &Place) -> Result<Vec<Vec<u8>>, Failure> {
+    pub fn receive(&mut self, server: &Place) -> Vec<Vec<u8>> {
         let underscores = server.inherited(|own| own.underscores_in_headers).unwrap_or(false);
         let ignores = server.inherited(|own| own.ignores_invalid_headers).unwrap_or(true);
         let is_valid = |b: &u8| b.is_ascii_alphanumeric() || *b == b'-' || (underscores && *b == b'_');
@@ -56,11 +97,12 @@ impl Request {
         self.headers = kept;
         self.join(b"Cookie", b"; ");
         self.join(b"X-Forwarded-For", b", ");
-        let is_authorization = |(name, _): &&(Vec<u8>, Vec<u8>)| name.eq_ignore_ascii_case(b"Authorization");
-        match self.headers.iter().filter(is_authorization).count() {
-            0 | 1 => Ok(dropped.into_iter().map(|(name, _)| name).collect()),
-            _ => Err(two_authorizations()),
-        }
+        dropped.into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// nginx answers that with 400.
+    pub fn has_two_authorizations(&self) -> bool {
+        self.all(b"authorization").nth(1).is_some()
     }
 
     /// Makes one header of those of a name, as every nginx does.
@@ -154,11 +196,6 @@ impl Request {
     }
 }
 
-/// What nginx makes of a request with two tokens of the usual kind.
-pub fn two_authorizations() -> Failure {
-    Failure("nginx itself answers this request with 400: it has two \"Authorization\" headers".into())
-}
-
 /// The value of an argument, its name in any case (`ngx_http_arg`).
 fn argument(query: &[u8], name: &[u8]) -> Option<Vec<u8>> {
     let value = |pair: &[u8]| Some(without_name(pair, name)?.strip_prefix(b"=")?.to_vec());
@@ -194,7 +231,7 @@ fn without_name<'t>(text: &'t [u8], name: &[u8]) -> Option<&'t [u8]> {
 }
 
 fn without_spaces(text: &[u8]) -> &[u8] {
-    &text[text.iter().take_while(|b| **b == b' ').count()..]
+    after(text, |b| *b == b' ')
 }
 
 #[cfg(test)]
@@ -232,6 +269,35 @@ mod tests {
         for (name, expected) in rows {
             let expected = expected.map(|value| value.map(|text| text.as_bytes().to_vec()));
             assert_eq!(request.variable(name.as_bytes()), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn takes_targets_apart_as_nginx_does() {
+        let rows = [
+            ("/a?b", Some((None, "/a?b"))),
+            ("http://h/a?b", Some((Some("h"), "/a?b"))),
+            ("HTTPS://H.x:8080/a", Some((Some("H.x"), "/a"))),
+            ("http://h", Some((Some("h"), "/"))),
+            ("http://h:80?x", Some((Some("h"), "?x"))),
+            ("http://[::1]:80/a", Some((Some("[::1]"), "/a"))),
+            ("x+y://h:/a", Some((Some("h"), "/a"))),
+            ("http:///a", None),
+            ("http://a..b/", None),
+            ("http://u@h/", None),
+            ("http://h:x/", None),
+            ("http://[::1/", None),
+            ("http:/h/", None),
+            ("a", None),
+            ("*", None),
+            ("?x", None),
+            ("", None),
+        ];
+        for (text, expected) in rows {
+            let target = Target::parse(text.as_bytes()).map(|target| (target.host, target.path));
+            let expected =
+                expected.map(|(host, path): (Option<&str>, &str)| (host.map(str::as_bytes), path.as_bytes()));
+            assert_eq!(target, expected, "{text}");
         }
     }
 

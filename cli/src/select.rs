@@ -35,6 +35,8 @@ struct Way<'c> {
 enum Found {
     /// For good.
     Done,
+    /// For good, but that the final slash is missing.
+    Redirect,
     /// A prefix, unless a regex matches.
     Prefix,
     Nothing,
@@ -151,15 +153,15 @@ impl<'c> Way<'c> {
         let mut noregex = false;
         if let Some(location) = location {
             self.levels.push(location);
-            self.redirected = is_redirected(location, uri);
-            if found == Found::Prefix && !self.redirected {
+            self.redirected = found == Found::Redirect;
+            if found == Found::Prefix {
                 noregex =
                     matches!(location.kind, Kind::Location { matcher: Matcher::Prefix { noregex: true, .. }, .. });
                 let inner = self.find_location(uri);
                 found = if inner == Found::Nothing { Found::Prefix } else { inner };
             }
         }
-        if found == Found::Done || self.redirected || noregex {
+        if matches!(found, Found::Done | Found::Redirect) || noregex {
             return found;
         }
         let depth = self.levels.iter().position(|one| std::ptr::eq(*one, level)).unwrap_or_default();
@@ -208,34 +210,49 @@ fn shown(levels: &[&Level]) -> String {
     }
 }
 
-/// The exact location, or the longest prefix.
+/// The exact location, or the longest prefix, or one that only lacks the final slash of its name
+/// (`ngx_http_core_find_static_location`).
 fn static_location<'c>(level: &'c Level, uri: &[u8]) -> (Found, Option<&'c Level>) {
-    let (mut best, mut length) = (None, 0);
+    let (mut prefix, mut length) = (None, 0);
     for location in &level.levels {
         let Kind::Location { matcher, .. } = &location.kind else { continue };
         match matcher {
             Matcher::Exact(name) if *name == uri => return (Found::Done, Some(location)),
-            // nginx looks for a location with the final slash first.
-            Matcher::Prefix { name, .. } if is_redirected(location, uri) && name.len() > length => {
-                (best, length) = (Some(location), name.len());
-            }
-            Matcher::Prefix { name, .. } if uri.starts_with(name) && (best.is_none() || name.len() > length) => {
-                (best, length) = (Some(location), name.len());
+            Matcher::Prefix { name, .. } if uri.starts_with(name) && (prefix.is_none() || name.len() > length) => {
+                (prefix, length) = (Some(location), name.len());
             }
             _ => {}
         }
     }
-    (if best.is_some() { Found::Prefix } else { Found::Nothing }, best)
+    let redirecting = if prefix.is_some() && length == uri.len() { None } else { redirecting(level, uri) };
+    match redirecting.or(prefix) {
+        Some(location) if redirecting.is_some() => (Found::Redirect, Some(location)),
+        Some(location) => (Found::Prefix, Some(location)),
+        None => (Found::Nothing, None),
+    }
 }
 
-fn is_redirected(location: &Level, uri: &[u8]) -> bool {
-    let Kind::Location { matcher: Matcher::Prefix { name, .. } | Matcher::Exact(name), .. } = &location.kind else {
-        return false;
+/// The location of a backend that only lacks the final slash: the exact one, where there are two of the name.
+fn redirecting<'c>(level: &'c Level, uri: &[u8]) -> Option<&'c Level> {
+    let is_it = |level: &&Level| match &level.kind {
+        Kind::Location { matcher: Matcher::Prefix { name, .. } | Matcher::Exact(name), .. } => {
+            name.strip_suffix(b"/") == Some(uri)
+        }
+        _ => false,
     };
-    location.neighbours.content == Some(Content::Backend) && name.strip_suffix(b"/") == Some(uri)
+    let is_exact = |level: &&Level| matches!(level.kind, Kind::Location { matcher: Matcher::Exact(_), .. });
+    let mut named = level.levels.iter().filter(is_it);
+    let asks_backend = named.clone().any(|level| level.neighbours.content == Some(Content::Backend));
+    let exact = named.clone().find(is_exact);
+    exact.or_else(|| named.next()).filter(|_| asks_backend)
 }
 
 impl Level {
+    /// Whether tokens are looked for in another place than `Authorization`, here or within.
+    pub fn takes_other_tokens(&self) -> bool {
+        self.settings.token.as_ref().is_some_and(Option::is_some) || self.levels.iter().any(Self::takes_other_tokens)
+    }
+
     /// A server, or a file that is the inside of one.
     pub fn is_server(&self) -> bool {
         match self.kind {

@@ -46,6 +46,11 @@ pub struct Served<'c> {
 }
 
 impl Address {
+    /// The same, unless the target of the request names a host.
+    pub fn or_of_target(&self, host: Option<&[u8]>) -> Self {
+        Self { host: host.map(<[u8]>::to_vec).or(self.host.clone()), listen: self.listen.clone() }
+    }
+
     /// The host as nginx keeps it.
     pub fn host(&self) -> Option<Vec<u8>> {
         self.host.as_deref().map(host)

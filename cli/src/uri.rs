@@ -3,15 +3,13 @@
 use crate::Failure;
 use crate::select::Place;
 
-/// `$uri` of a request to one of these servers.
-pub fn of(raw: &[u8], servers: &[Place]) -> Result<Vec<u8>, Failure> {
+/// `$uri` of a request to one of these servers. `None` for nginx's own 400.
+pub fn of(raw: &[u8], servers: &[Place]) -> Result<Option<Vec<u8>>, Failure> {
     let merges_slashes = |server: &Place| server.inherited(|own| own.merges_slashes).unwrap_or(true);
     let mut read: Vec<_> = servers.iter().map(|server| normalise(raw, merges_slashes(server))).collect();
     read.dedup();
     match &mut read[..] {
-        [uri] => uri.take().ok_or_else(|| {
-            Failure("nginx itself answers this path with 400: it is no path, or leads above the root".into())
-        }),
+        [uri] => Ok(uri.take()),
         _ => Err(Failure(
             "the path is read in different ways at the addresses of the server (merge_slashes): choose one with \
              --listen <address>"

@@ -144,9 +144,8 @@ impl<'c> Walk<'c> {
         }
     }
 
-    /// Goes all the way.
-    pub fn go(&self) -> Result<(), Failure> {
-        let mut next = Next::Server;
+    /// Goes all the way from there.
+    pub fn go(&self, mut next: Next) -> Result<(), Failure> {
         loop {
             next = match next {
                 Next::Server => self.server_phase()?,

@@ -227,3 +227,46 @@ fn slashes_merged_as_the_default_server_says() {
         }
     }
 }
+
+/// nginx sends the client on to the name of the location before the module is asked.
+#[test]
+fn a_path_that_lacks_the_final_slash() {
+    let backend = "jwt_user_scope any; proxy_pass http://unix:echo.sock;";
+    let nginx = Setup::new().server(&format!(
+        "location = /exact/ {{ {backend} }}
+        location /prefix/ {{ {backend} }}
+        location = /files/ {{ jwt_user_scope any; }}
+        location /both/ {{ jwt_user_scope any; }}
+        location = /both/ {{ {backend} }}
+        location /own/ {{ {backend} }}
+        location /own {{ jwt_user_scope any; empty_gif; }}
+        location ~ ^/(exact|own)$ {{ return 410; }}
+        location /in/ {{ location = /in/exact/ {{ {backend} }} }}
+        location / {{ return 404; }}"
+    ));
+    let rows = [
+        ("/exact", 301),
+        ("/exact/", 401),
+        ("/prefix", 301),
+        ("/files", 404),
+        ("/both", 301),
+        ("/own", 410),
+        ("/in/exact", 301),
+    ];
+    for (path, status) in rows {
+        assert_eq!(get(path).send(&nginx).status, status, "{path}");
+    }
+}
+
+/// Before the host is known, and so by the page of another server.
+#[test]
+fn no_path_at_all() {
+    let nginx = Setup::new().http(
+        "server { listen unix:nginx.sock; error_page 400 = /bad; location /bad { return 200 default; } }
+        server { listen unix:nginx.sock; server_name localhost; location / { jwt_user_scope any; empty_gif; } }",
+    );
+    for path in ["/..", "/%zz", "/%00"] {
+        assert_eq!(get(path).send(&nginx).text(), "default", "{path}");
+    }
+    assert_eq!(get("/").send(&nginx).status, 401);
+}

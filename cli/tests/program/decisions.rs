@@ -219,8 +219,8 @@ fn nginx_refuses_two_headers_with_a_token() {
     for (headers, input) in rows {
         let headers: Vec<_> = headers.iter().flat_map(|header| ["--header", header]).collect();
         let said = room.explain(&[&["--path", "/api/users/A"], &headers[..]].concat(), input);
-        assert_eq!((said.status, &said.stdout[..]), (2, ""), "{said:?}");
-        assert!(said.stderr.contains("nginx itself answers this request with 400"), "{said:?}");
+        let result = "result: not asked: nginx answers with 400 by itself: there are two \"Authorization\" headers\n";
+        assert!(said.status == 1 && said.stdout.ends_with(result), "{said:?}");
     }
     assert_eq!(room.explain(&["--path", "/api/users/A", "--header", &header], "").word(), "ok");
 }

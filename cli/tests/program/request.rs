@@ -123,3 +123,12 @@ fn a_repeated_header_is_not_known_but_for_those_that_are_always_joined() {
     let options = ["--path", "/own", "--header", "X-User: A", "--header", "X-User: B", "--set", "http_x_user=A"];
     assert_eq!(room.explain(&options, &token("A")).word(), "ok");
 }
+
+#[test]
+fn a_tab_belongs_to_a_header() {
+    let room = Room::new("location / { jwt_user_scope $http_x_user; }");
+    let token = room.mint(&["--user", "A"]);
+    for (header, word) in [("X-User:  A  ", "ok"), ("X-User: A\t", "user_mismatch"), ("X-User:\tA", "user_mismatch")] {
+        assert_eq!(room.explain(&["--path", "/", "--header", header], &token).word(), word, "{header:?}");
+    }
+}

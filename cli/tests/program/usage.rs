@@ -6,7 +6,7 @@ use crate::common::*;
 fn nothing_can_be_said_without_the_parts_of_a_question() {
     let room = Room::new(LOCATION);
     let token = room.mint(&["--user", "A"]);
-    let rows: [(&[&str], &str); 21] = [
+    let rows: [(&[&str], &str); 20] = [
         (&[], "which command?"),
         (&["refuse"], "unknown command"),
         (&[&token], "unknown command"),
@@ -22,8 +22,7 @@ fn nothing_can_be_said_without_the_parts_of_a_question() {
         (&["explain", "--answer", "soon"], "--answer takes a status, or 'X-Accel-Redirect: <uri>'"),
         (&["explain", "--set", "jwt_user_scope_user=A"], "--set cannot give a variable of the module"),
         (&["explain", "--header", &token], "--header takes '<name>: <value>'"),
-        (&["explain", "--config", "location.conf", "--path", "/../a"], "nginx itself answers this path with 400"),
-        (&["explain", "--config", "location.conf", "--path", "a"], "nginx itself answers this path with 400"),
+        (&["mint", "--config", "location.conf", "--path", "/../a"], "nginx answers this path with 400"),
         (&["mint"], "--config <file> is missing"),
         (&["mint", "--expires-in", "soon"], "--expires-in takes a time"),
         (&["mint", "--claim", "a"], "--claim takes <name>=<text> or <name>:=<json>"),

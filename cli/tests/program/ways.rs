@@ -569,6 +569,73 @@ fn the_status_of_the_answer_is_told() {
     assert_eq!(found, (Some("enforce"), Some(401), Some(410)), "{said:?}");
 }
 
+/// What is no request to nginx is refused by it as any other, and may lead to a page.
+#[test]
+fn what_nginx_itself_refuses_is_refused() {
+    let room = Room::new(
+        "server { listen 80 default_server; error_page 400 = /bad; location /bad { jwt_user_scope any; return 410; } }
+        server { listen 80; server_name api; location / { jwt_user_scope any; } }
+        server { listen 81; location / { jwt_user_scope any; } }",
+    );
+    for path in ["/..", "/%zz", "/a/../../b", "a", "http://", "http:///a", "?x", ""] {
+        let arguments = ["explain", "--config", "location.conf", "--listen", "81", "--path", path, "--json"];
+        let said = room.run(&arguments, "");
+        let report: serde_json::Value = serde_json::from_str(&said.stdout).expect("JSON");
+        assert_eq!((said.status, &report["let_through"], &report["answer"]), (1, &false.into(), &400.into()), "{path}");
+        assert_eq!((&report["result"], &report["uri"]), (&serde_json::Value::Null, &"".into()), "{path}");
+    }
+    // The host is not known by then.
+    let said = room.explain(&["--path", "/..", "--listen", "80", "--host", "api"], "");
+    let line = "sent on to \"/bad\" by \"error_page\" in location.conf:1, for 400 by itself: this is no path";
+    assert!(said.status == 1 && said.stdout.contains(line), "{said:?}");
+}
+
+#[test]
+fn a_target_may_name_its_host() {
+    let room = Room::new(
+        "server { listen 80; server_name other; return 404; }
+        server {
+            listen 80;
+            server_name api;
+            location ~ ^/users/(?<user_id>.+)$ { jwt_user_scope on; if ($host$http_host != apiother) { return 410; } }
+            location = / { jwt_user_scope any; }
+        }",
+    );
+    let token = room.mint(&["--path", "http://api/users/A", "--user", "A"]);
+    let ask = |path: &str| room.explain(&["--host", "other", "--path", path], &token);
+    assert_eq!(ask("http://api:8080/users/A?x").word(), "ok");
+    assert_eq!(ask("http://API/users/B").word(), "user_mismatch");
+    assert_eq!(ask("http://api").word(), "ok");
+    assert_eq!(ask("http://other/users/A").word(), "not asked");
+    assert_eq!(ask("/users/A").word(), "not asked");
+}
+
+/// By nginx itself, before anybody is asked.
+#[test]
+fn a_location_of_a_backend_that_lacks_its_slash_is_redirected() {
+    let backend = "jwt_user_scope any; proxy_pass http://b;";
+    let room = room(&format!(
+        "location = /exact/ {{ {backend} }} location /prefix/ {{ {backend} }} location = /files/ {{ jwt_user_scope any; }}
+        location /both/ {{ jwt_user_scope any; }} location = /both/ {{ {backend} }}
+        location /own/ {{ {backend} }} location /own {{ jwt_user_scope any; }} location ~ ^/(exact|own)$ {{ return 410; }}
+        location /in/ {{ location = /in/exact/ {{ {backend} }} }}"
+    ));
+    let rows = [
+        ("/exact", 301),
+        ("/exact/", 401),
+        ("/prefix", 301),
+        ("/files", 404),
+        ("/both", 301),
+        ("/own", 410),
+        ("/in/exact", 301),
+    ];
+    for (path, status) in rows {
+        let said = room.run(&["explain", "--config", "location.conf", "--path", path, "--prefix", ".", "--json"], "");
+        let report: serde_json::Value = serde_json::from_str(&said.stdout).expect("JSON");
+        assert_eq!(report["answer"], status, "{path}: {said:?}");
+    }
+}
+
 /// What is not known is asked for where it matters, and only there.
 #[test]
 fn what_only_nginx_knows_is_asked_for() {

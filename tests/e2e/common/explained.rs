@@ -310,7 +310,6 @@ impl Entry {
         let word = match report["result"].as_str() {
             Some(word) => word.to_owned(),
             None if report.is_object() => String::new(),
-            None if output.stderr.contains("nginx itself answers this path with 400") => String::new(),
             None => output.stderr,
         };
         (report, word)
@@ -322,6 +321,7 @@ impl Entry {
         published.socket(&format!("{} {server} {uri}", self.generation), || {
             let mut fields = self.fields.clone();
             fields.insert("request_uri".into(), Some(uri.into()));
+            fields.insert("request".into(), Some(format!("GET {uri} HTTP/1.1").into()));
             let fetch = Entry { generation: self.generation, fields, answers: Vec::new() };
             // Only a fetch comes to an internal location: others are answered, perhaps by an "error_page" of it.
             let report = fetch.ask(setup, 0, &[]).0;
@@ -383,9 +383,11 @@ impl Entry {
         arguments.extend(["--prefix".into(), directory.into()]);
         let mut option =
             |name: &str, value: Vec<u8>| arguments.push([name.as_bytes(), b"=", &value].concat().into_os());
-        // nginx has no path of a request whose path it refuses, and a page makes the method GET.
+        // nginx has no path of a request whose path it refuses, no host of a target, and a page makes the method GET.
         let sent: Vec<_> = self.get("request").unwrap_or_default().split(|&b| b == b' ').collect();
-        option("--path", self.get("request_uri").or(sent.get(1).copied()).unwrap_or_default().into());
+        let target = sent.get(1).copied();
+        let absolute = target.filter(|target| target.first().is_some_and(u8::is_ascii_alphabetic));
+        option("--path", absolute.or(self.get("request_uri")).or(target).unwrap_or_default().into());
         option("--method", sent.first().copied().unwrap_or_default().into());
         option("--at", at.to_string().into());
         for set in sets {
