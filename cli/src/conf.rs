@@ -9,12 +9,13 @@ use authz::ClaimName;
 use directives::{Arguments, DIRECTIVES, Reader, SET, STATUS, claim_variable};
 
 use crate::Failure;
+use crate::include::Whole;
 use crate::map::Map;
 use crate::neighbours::Neighbours;
 use crate::pattern::Pattern;
 use crate::rewrite::{self, Action, ActionKind, Condition};
 use crate::server::{Listen, ServerName};
-use crate::syntax::{self, Directive, Word};
+use crate::syntax::{Directive, Word};
 use crate::template::Template;
 use crate::time;
 
@@ -85,29 +86,41 @@ impl fmt::Display for Position {
     }
 }
 
+impl Position {
+    pub fn of(directive: &Directive) -> Self {
+        Self { file: directive.file.clone(), line: directive.line }
+    }
+}
+
 impl Conf {
-    /// Reads a file.
+    /// Reads a file, and those that it includes.
     pub fn read(path: &Path) -> Result<Self, Failure> {
-        let name: Rc<str> = path.display().to_string().into();
-        let text = std::fs::read(path).map_err(|error| Failure(format!("file \"{name}\" cannot be read: {error}")))?;
-        let directives = syntax::parse(&name, &text)?;
+        let Whole { name, directives } = Whole::read(path)?;
         let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
         let mut builder = Builder {
-            file: name,
             directory,
             set_variables: Vec::new(),
             settable: BTreeSet::new(),
             maps: BTreeMap::new(),
             zones: BTreeMap::new(),
         };
-        let top = builder.level(Kind::File, 1, &directives)?;
+        let top = builder.level(Kind::File, Position { file: name, line: 1 }, &directives)?;
         let Builder { directory, set_variables, settable, maps, zones, .. } = builder;
         Ok(Self { top, set_variables, settable, maps, zones, directory })
+    }
+
+    /// The blocks that a part of a configuration would stand in.
+    pub fn missing(&self) -> Option<&'static str> {
+        let has = |is_it: fn(&Kind) -> bool| self.top.levels.iter().any(|level| is_it(&level.kind));
+        match () {
+            () if has(|kind| matches!(kind, Kind::Http)) => None,
+            () if has(|kind| matches!(kind, Kind::Server { .. })) => Some("\"http\""),
+            () => Some("\"http\" and \"server\""),
+        }
     }
 }
 
 struct Builder {
-    file: Rc<str>,
     directory: PathBuf,
     set_variables: Vec<(Vec<u8>, ClaimName)>,
     settable: BTreeSet<Vec<u8>>,
@@ -116,10 +129,10 @@ struct Builder {
 }
 
 impl Builder {
-    fn level(&mut self, kind: Kind, line: usize, directives: &[Directive]) -> Result<Level, Failure> {
+    fn level(&mut self, kind: Kind, position: Position, directives: &[Directive]) -> Result<Level, Failure> {
         let mut level = Level {
             kind,
-            position: self.position(line),
+            position,
             settings: Settings::default(),
             levels: Vec::new(),
             neighbours: Neighbours::default(),
@@ -131,11 +144,11 @@ impl Builder {
     }
 
     fn add(&mut self, level: &mut Level, directive: &Directive) -> Result<(), Failure> {
-        let position = self.position(directive.line);
-        let here = |problem: String| Failure(format!("{problem} in {position}"));
+        let position = Position::of(directive);
+        let here = |problem: String| Failure(format!("{problem} in {}", Position::of(directive)));
         if let Some(block) = &directive.block {
             if let Some(kind) = self.kind_of_block(level, directive, block).map_err(here)? {
-                level.levels.push(self.level(kind, directive.line, block)?);
+                level.levels.push(self.level(kind, position.clone(), block)?);
             }
             return Ok(());
         }
@@ -193,7 +206,7 @@ impl Builder {
             return Ok(());
         }
         if name != SET.0 {
-            return level.settings.set(&Here { builder: self, line: directive.line }, words);
+            return level.settings.set(&Here { builder: self, directive }, words);
         }
         let (variable, claim) = claim_variable(words)?;
         if self.set_variables.iter().any(|(known, _)| *known == variable) {
@@ -236,7 +249,7 @@ impl Builder {
         let condition = Condition::parse(directive.arguments())?;
         let kind = ActionKind::If { condition, level: level.levels.len() };
         self.note_settable(&kind);
-        level.neighbours.actions.push(Action { position: self.position(directive.line), kind });
+        level.neighbours.actions.push(Action { position: Position::of(directive), kind });
         let words: Vec<_> = directive.words.iter().map(Word::to_string).collect();
         Ok(Kind::If(words.join(" ")))
     }
@@ -262,10 +275,6 @@ impl Builder {
         let pattern = Pattern::compile(pattern, caseless)?;
         self.settable.extend(pattern.names());
         Ok(pattern)
-    }
-
-    fn position(&self, line: usize) -> Position {
-        Position { file: self.file.clone(), line }
     }
 }
 
@@ -307,7 +316,7 @@ impl Kind {
 /// A directive that is being read.
 struct Here<'b> {
     builder: &'b Builder,
-    line: usize,
+    directive: &'b Directive,
 }
 
 impl Reader for Here<'_> {
@@ -338,6 +347,6 @@ impl Reader for Here<'_> {
     }
 
     fn position(&self) -> Position {
-        self.builder.position(self.line)
+        Position::of(self.directive)
     }
 }

@@ -46,6 +46,7 @@ pub fn run(options: &Explain, call: Call) -> Result<Output, Failure> {
     report.notes.extend(dropped.iter().map(|name| {
         format!("nginx drops the header {}: see underscores_in_headers and ignore_invalid_headers", quoted_path(name))
     }));
+    report.notes.extend(conf.missing().map(|blocks| format!("what {blocks} around this part would set is not known")));
     let stdout = if options.json { report.to_json() } else { report.to_string() };
     Ok(Output { stdout, stderr: String::new(), status: report.exit_status() })
 }
@@ -81,14 +82,16 @@ fn report(about: String, walk: Walk) -> Result<Report, Failure> {
     let mut not_followed = walk.not_followed.take();
     not_followed.sort_unstable();
     not_followed.dedup();
+    let unread: Vec<_> = walk.unread.take().into_iter().map(str::to_owned).collect();
     let mut report = Report {
         about,
         uri: without_tokens(&String::from_utf8_lossy(&walk.request.borrow().uri)),
         events: walk.events.take(),
         hint: String::new(),
         sent: walk.sent.get(),
-        notes: notes(&not_followed),
+        notes: notes(&not_followed, &unread),
         not_followed,
+        unread,
         key_sets: walk.record.key_sets.take(),
     };
     report.hint = match report.last() {
@@ -114,11 +117,12 @@ fn report(about: String, walk: Walk) -> Result<Report, Failure> {
 
 const ANY: &str = "satisfy any";
 
-fn notes(not_followed: &[&str]) -> Vec<String> {
+fn notes(not_followed: &[&str], unread: &[String]) -> Vec<String> {
+    let unread = unread.iter().map(|include| format!("{include} names what cannot be read here"));
     let any = not_followed.contains(&ANY).then(|| format!("\"{ANY}\": another access module may let the request in"));
     let others: Vec<_> = not_followed.iter().copied().filter(|name| *name != ANY).collect();
     let others = (!others.is_empty()).then(|| format!("not followed here: {}", others.join(", ")));
-    others.into_iter().chain(any).collect()
+    unread.chain(others).chain(any).collect()
 }
 
 /// What came on standard input.

@@ -12,6 +12,7 @@ mod explain;
 mod files;
 mod guard;
 mod hint;
+mod include;
 mod keys;
 mod map;
 mod mint;

@@ -45,8 +45,8 @@ pub struct Neighbours {
     pub others: BTreeMap<Vec<u8>, Vec<Template>>,
     /// The rewrite module's. Not inherited.
     pub actions: Vec<Action>,
-    /// Directives that this program does not follow.
-    pub not_followed: Vec<&'static str>,
+    /// Each `include` of files that are not here, as it is written, and where.
+    pub unread: Vec<String>,
 }
 
 /// Who answers.
@@ -135,7 +135,10 @@ impl Neighbours {
             b"limit_conn_status" => self.limit_status[1] = first.and_then(number),
             b"add_header" => self.headers.extend(header(words)),
             b"include" if first.is_some_and(holds_no_check) => {}
-            b"include" => self.not_followed.push("include"),
+            b"include" => {
+                let name = first.map(String::from_utf8_lossy).unwrap_or_default();
+                self.unread.push(format!("\"include {}\" in {position}", name.escape_debug()));
+            }
             _ => self.add_other(name, words),
         }
         Ok(())

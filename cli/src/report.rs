@@ -104,6 +104,8 @@ pub struct Report {
     /// What this program has not followed.
     pub notes: Vec<String>,
     pub not_followed: Vec<&'static str>,
+    /// Each `include` on the way whose files are not here.
+    pub unread: Vec<String>,
     /// The key sets that nginx would fetch, in the order in which their directives come into force.
     pub key_sets: Vec<Fetched>,
 }
@@ -246,6 +248,11 @@ impl Report {
 
     /// Whether the request is answered by whom it is meant for, or sent there. `None` where nothing can be said.
     pub fn lets_through(&self) -> Option<bool> {
+        self.unread.is_empty().then(|| self.lets_through_as_read()).flatten()
+    }
+
+    /// The same, if nothing else were included.
+    fn lets_through_as_read(&self) -> Option<bool> {
         if self.refusal().is_some() || self.error().is_some() {
             return Some(false);
         }
@@ -293,12 +300,16 @@ impl Report {
             "hint": self.hint,
             "notes": self.notes,
             "not_followed": self.not_followed,
+            "not_read": self.unread,
             "key_sets": key_sets,
         });
         format!("{report:#}\n")
     }
 
     fn write_result(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        if !self.unread.is_empty() {
+            f.write_str("not known: what is included may change it. Without that, ")?;
+        }
         let Some((decided, by)) = self.last() else { return self.write_undecided(f) };
         let word = decided.decision.word();
         if let By::Variable(name) = by {
@@ -329,7 +340,7 @@ impl Report {
     }
 
     fn write_undecided(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        if self.lets_through().is_none() {
+        if self.lets_through_as_read().is_none() {
             return f.write_str("not known: nothing is decided in what is followed here");
         }
         match (self.answered(), self.refusal(), self.error()) {

@@ -2,6 +2,7 @@
 //! `ngx_conf_read_token` reads them.
 
 use std::fmt;
+use std::rc::Rc;
 
 use crate::Failure;
 
@@ -14,6 +15,8 @@ pub struct Directive {
     /// Its name and its arguments; never empty.
     pub words: Vec<Word>,
     pub block: Option<Vec<Directive>>,
+    /// The file that it stands in.
+    pub file: Rc<str>,
     /// Where its last word ends, as nginx counts.
     pub line: usize,
 }
@@ -48,11 +51,12 @@ impl Directive {
 
 /// Reads a whole file; `name` is what errors call it.
 pub fn parse(name: &str, text: &[u8]) -> Result<Vec<Directive>, Failure> {
-    let mut reader = Reader { rest: text.iter(), line: 1 };
+    let mut reader = Reader { file: name.into(), rest: text.iter(), line: 1 };
     reader.directives(false).map_err(|problem| Failure(format!("{problem} in {name}:{}", reader.line)))
 }
 
 struct Reader<'t> {
+    file: Rc<str>,
     rest: std::slice::Iter<'t, u8>,
     line: usize,
 }
@@ -93,7 +97,7 @@ impl Reader<'_> {
                 End::File if in_block => return Err("unexpected end of file, expecting \"}\"".into()),
                 End::File => return Ok(directives),
             };
-            directives.push(Directive { words, block, line });
+            directives.push(Directive { words, block, file: self.file.clone(), line });
         }
     }
 

@@ -2,13 +2,14 @@
 //! (`ngx_http_core_module.c`).
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use authz::Awaited;
 use directives::Environment;
 
 use crate::Failure;
-use crate::conf::Conf;
+use crate::conf::{Conf, Kind, Level};
 use crate::decide::{Active, Record};
 use crate::explain::Presented;
 use crate::options::Explain;
@@ -55,6 +56,8 @@ pub struct Walk<'c> {
     pub awaited: Cell<Option<Awaited>>,
     pub events: RefCell<Vec<Event>>,
     pub not_followed: RefCell<Vec<&'static str>>,
+    /// Each `include` on the way whose files are not here.
+    pub unread: RefCell<BTreeSet<&'c str>>,
 }
 
 /// An answer, after which a request goes nowhere, or to the page for it.
@@ -117,6 +120,7 @@ impl<'c> Walk<'c> {
         environment: Environment<'c>,
         now: u64,
     ) -> Self {
+        let unread = unread(&server).collect();
         let server = Rc::new(server);
         Self {
             conf,
@@ -141,6 +145,7 @@ impl<'c> Walk<'c> {
             awaited: Cell::new(None),
             events: RefCell::default(),
             not_followed: RefCell::default(),
+            unread: RefCell::new(unread),
         }
     }
 
@@ -169,7 +174,7 @@ impl<'c> Walk<'c> {
 
     pub fn move_to(&self, place: Rc<Place<'c>>) {
         self.events.borrow_mut().push(Event::Place(place.shown()));
-        self.not_followed.borrow_mut().extend(place.levels.iter().flat_map(|level| &level.neighbours.not_followed));
+        self.unread.borrow_mut().extend(unread(&place));
         self.place.replace(place);
     }
 
@@ -297,6 +302,13 @@ impl<'c> Walk<'c> {
         self.awaited.set(None);
         self.guarded.take();
     }
+}
+
+/// Each `include` of these levels that may hold what matters: outside of the one `http` there is no other.
+fn unread<'c>(place: &Place<'c>) -> impl Iterator<Item = &'c str> {
+    let has_http = place.levels.iter().any(|level| matches!(level.kind, Kind::Http));
+    let matters = move |level: &&'c Level| !(has_http && matches!(level.kind, Kind::File));
+    place.levels.clone().into_iter().filter(matters).flat_map(|level| &level.neighbours.unread).map(String::as_str)
 }
 
 fn cycle() -> Answer {

@@ -240,3 +240,22 @@ fn answers_are_inherited_and_replaced() {
         assert!(lines.len() == 1 && lines[0].contains(level), "{path}: {lines:?}");
     }
 }
+
+/// In the order of their names, and each where its `include` stands.
+#[test]
+fn an_included_file_is_part_of_the_block_around_it() {
+    let nginx = Setup::new()
+        .file("rules.conf", "jwt_user_scope_audience api;")
+        .file("b.part", "location ~ ^/users/(?<user_id>[^/]+) { jwt_user_scope on; empty_gif; }")
+        .file("a.part", "location ~ ^/users/B { return 410; }")
+        .http(&format!(
+            "include rules.conf; include *.none;
+            {}",
+            scoped_server("include [ab].part; location / { include rules.conf; jwt_user_scope any; empty_gif; }")
+        ));
+    let of_api = |user: &str| token(claims(&format!(r#""uid":"{user}","aud":"api""#)));
+    expect("a rule of http", "bad_audience", &get("/users/A").token(&uid("A")).send(&nginx));
+    expect("met", "ok", &get("/users/A").token(&of_api("A")).send(&nginx));
+    expect("a rule of the location", "bad_audience", &get("/").token(&uid("A")).send(&nginx));
+    assert_eq!(get("/users/B").token(&of_api("B")).send(&nginx).status, 410, "the first regex");
+}

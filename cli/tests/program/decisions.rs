@@ -220,7 +220,7 @@ fn nginx_refuses_two_headers_with_a_token() {
         let headers: Vec<_> = headers.iter().flat_map(|header| ["--header", header]).collect();
         let said = room.explain(&[&["--path", "/api/users/A"], &headers[..]].concat(), input);
         let result = "result: not asked: nginx answers with 400 by itself: there are two \"Authorization\" headers\n";
-        assert!(said.status == 1 && said.stdout.ends_with(result), "{said:?}");
+        assert!(said.status == 1 && said.stdout.contains(result), "{said:?}");
     }
     assert_eq!(room.explain(&["--path", "/api/users/A", "--header", &header], "").word(), "ok");
 }

@@ -4,6 +4,7 @@ mod common;
 mod configuration;
 mod decisions;
 mod documents;
+mod includes;
 mod minted;
 mod request;
 mod usage;

@@ -430,16 +430,22 @@ fn it_is_told_whether_a_request_is_let_through() {
             "include more; location /a { proxy_pass http://b; }".into(),
             &[],
             2,
-            "not known: nothing is decided in what is followed here",
+            "not known: what is included may change it. Without that, let through: nothing is decided here",
         ),
         (
             "an answer of a backend",
             "include more; location /a { proxy_pass http://b; }".into(),
             &["--answer", "200"],
             2,
-            "not known: nothing is decided in what is followed here",
+            "not known: what is included may change it. Without that, not asked: nginx answers with 200 by the backend",
         ),
-        ("a check, and more", "include more; location /a { jwt_user_scope any; }".into(), &[], 0, "ok: let through"),
+        (
+            "a check, and more",
+            "include more; location /a { jwt_user_scope any; }".into(),
+            &[],
+            2,
+            "not known: what is included may change it. Without that, ok: let through",
+        ),
         (
             "a file of every nginx",
             "include mime.types; location /a { include /etc/nginx/proxy_params; }".into(),
@@ -508,7 +514,7 @@ fn what_is_not_followed_is_noted() {
         let room = room(&conf);
         let token = room.mint(&["--path", "/users/A", "--user", "A"]);
         let said = room.explain(&[&["--path", "/a"], options].concat(), &token);
-        let notes: Vec<_> = said.stdout.lines().filter(|line| line.starts_with("note: ")).collect();
+        let notes: Vec<_> = said.stdout.lines().filter(|line| line.starts_with("note: not followed")).collect();
         let expected: Vec<_> =
             Some(format!("note: not followed here: {noted}")).filter(|_| !noted.is_empty()).into_iter().collect();
         assert_eq!(notes, expected, "{name}: {said:?}");
