@@ -168,6 +168,9 @@ impl Walk<'_> {
             return Verdict::Declines;
         };
         let place = location(self.server(), &uri, b"GET").place;
+        if !place.last().neighbours.unread.is_empty() {
+            return Verdict::Unknown("auth_request");
+        }
         let returned = place.last().neighbours.actions.first().map(|action| &action.kind);
         match returned {
             Some(ActionKind::Return { status: 200..300, .. }) => Verdict::Agrees,

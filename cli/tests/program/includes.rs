@@ -139,6 +139,10 @@ fn what_is_not_here_leaves_nothing_to_say() {
             None => assert_eq!((said.word(), said.status), ("missing_token", 1), "{name}"),
         }
     }
+    let asked = "http { server { location / { satisfy any; jwt_user_scope any; auth_request /a; }
+        location = /a { include gone; return 204; } } }";
+    let said = Room::new(asked).explain(&["--path", "/"], "");
+    assert!(said.stdout.contains("not followed here: auth_request"), "{said:?}");
     // All files of a dump are in it, but for one that was cut off.
     let main = "http { include conf.d/*.conf; include /none/nginx/x; server { location / { jwt_user_scope any; } } }";
     let said = Room::new(&dump(&[("nginx.conf", main), ("x", "")])).explain(&["--path", "/"], "");
