@@ -114,7 +114,7 @@ impl FetchedSet {
         });
         // Kept first: nginx may end the subrequest at once.
         state.keep_fetch(&fetch);
-        let started = r.start_fetch(&self.request.uri, &self.request.args, &fetch);
+        let started = r.start_fetch(&fetch);
         if started {
             return Fetching::Begun;
         }
@@ -363,10 +363,14 @@ fn look_again(r: Request, state: &State, milliseconds: u64) -> ngx_int_t {
 pub fn refresh(r: Request, sets: &FetchedSets, state: &State) -> Option<ngx_int_t> {
     let (_, now) = sets.looked_at.get()?;
     let mut is_holding = false;
-    for (place, set) in sets.sets.iter().enumerate().filter(|(_, set)| set.is_due(now)) {
+    for (place, set) in sets.sets.iter().enumerate() {
+        // Before the set is looked at: nobody fetches what another's fetch has brought by then.
+        let finished = set.zone.finished();
+        if !set.is_due(now) {
+            continue;
+        }
         let is_lost = set.zone.is_lost();
         let floor = if is_lost { FIRST_FETCH_FLOOR } else { EARLY_FETCH_FLOOR }.min(set.valid());
-        let finished = set.zone.finished();
         // The second look spares every request another at whose fetch is under way.
         if set.zone.has_begun_within(floor) || !matches!(set.fetch(r, state, floor, finished), Fetching::Begun) {
             continue;

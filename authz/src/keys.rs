@@ -159,10 +159,10 @@ impl<'k> KeysAtHand<'k> {
         let Some(algorithm) = header.algorithm.filter(|algorithm| self.keys.could_fetch(*algorithm)) else {
             return false;
         };
-        let mut sets = self.sets.iter().flatten();
+        let mut sets = self.sets.iter().flatten().peekable();
         match header.kid.as_deref() {
             Some(kid) => sets.any(|set| !set.keys.iter().any(|key| key.algorithm == algorithm && key.is_named(kid))),
-            None => self.sets.iter().flatten().next().is_some() && sets.all(|set| set.is_empty()),
+            None => sets.peek().is_some() && sets.all(|set| set.is_empty()),
         }
     }
 

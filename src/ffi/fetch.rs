@@ -70,8 +70,16 @@ impl Fetch {
         })
     }
 
+    /// What it asks for, as `$request_uri` has it.
     fn target(&self) -> &[u8] {
         &self.line[METHOD.len()..self.line.len() - PROTOCOL.len()]
+    }
+
+    /// The location and its query string.
+    fn uri_and_args(&self) -> (&[u8], &[u8]) {
+        let target = self.target();
+        let mark = target.iter().position(|&b| b == b'?');
+        mark.map_or((target, b""), |mark| (&target[..mark], &target[mark + 1..]))
     }
 
     /// Whether a request is this fetch's.
@@ -246,9 +254,10 @@ unsafe extern "C" fn done(_: *mut ngx_http_request_t, data: *mut c_void, rc: ngx
 impl Request<'_> {
     /// Starts a subrequest to the location of `fetch`, in the same server. The caller keeps it as long as the request
     /// lives. It takes nothing of the client's request along. `false` when nginx cannot start it.
-    pub fn start_fetch(self, uri: &[u8], args: &[u8], fetch: &Fetch) -> bool {
-        // SAFETY: the request is a main one in its access phase; nginx keeps the texts, which live as long as the
-        // configuration, and the call-back, which is the request's. nginx has only noted the subrequest to be run later.
+    pub fn start_fetch(self, fetch: &Fetch) -> bool {
+        let (uri, args) = fetch.uri_and_args();
+        // SAFETY: the request is a main one in its access phase; nginx keeps the texts, which the fetch has, and
+        // the call-back: both live as long as the request. nginx has only noted the subrequest to be run later.
         unsafe {
             let r = self.as_ptr();
             let call = ngx_palloc((*r).pool, mem::size_of::<ngx_http_post_subrequest_t>());
