@@ -166,7 +166,8 @@ impl Request {
         self.raw.split(|&b| b == b'?').next().unwrap_or_default()
     }
 
-    /// A variable that nginx takes from the request alone. `None` for any other, and where it is not known; an inner `None` for one without a value.
+    /// A variable that nginx takes from the request alone. `None` for any other, and where it is not known; an inner `None`
+    /// for one without a value.
     pub fn variable(&self, name: &[u8]) -> Option<Option<Vec<u8>>> {
         let query = self.args.as_deref();
         let value = match name {

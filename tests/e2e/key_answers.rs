@@ -52,6 +52,7 @@ fn only_an_uncompressed_200_with_a_key_set_is_used() {
         ("as large as may be", sized(MAX), "ok"),
         ("too large", sized(MAX + 1), "keys_unavailable"),
         ("much too large", sized(16 * MAX), "keys_unavailable"),
+        ("said not to be encoded", with("Content-Encoding: identity"), "ok"),
         ("gzip", with("Content-Encoding: gzip"), "keys_unavailable"),
         ("br", with("Content-Encoding: br"), "keys_unavailable"),
         ("201", status("201 Created"), "keys_unavailable"),

@@ -117,7 +117,8 @@ fn set_in(answer: &[u8]) -> Option<Vec<u8>> {
     let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
     let (head, body) = (String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase(), &answer[end + 4..]);
     let header = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-    let is_plain = header("content-encoding").or(header("x-accel-redirect")).is_none();
+    let is_plain =
+        header("content-encoding").filter(|encoding| *encoding != "identity").or(header("x-accel-redirect")).is_none();
     if head.split(' ').nth(1)? != "200" || !head.starts_with("http/1.") || !is_plain {
         return None;
     }
