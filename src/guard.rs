@@ -66,7 +66,7 @@ fn cover(r: Request, state: &State, readings: &Readings) -> Cover {
         enforced,
         satisfies_any,
         refuses_path: enforced && !satisfies_any && active.policy.refuses_path(r.path()),
-        may_bypass: !active.bypass.is_empty(),
+        may_bypass: !active.bypass.values.is_empty(),
         guard_reports: reports(r),
     };
     comparison.cover(readings, || state.deciding(|| compared(r, active, state, expected)))

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use authz::{
     Conditions, Decision, Denied, Examined, Granted, Identity, Input, KeySet, Trace, bearer, conclude, examine_traced,
-    may_lack_key,
+    may_lack_key, tokens,
 };
 use nginx_sys::{NGX_DECLINED, NGX_OK, ngx_int_t};
 
@@ -148,10 +148,11 @@ fn gather<'r>(r: Request<'r>, active: &Active, state: &State, key_sets: &'r [Opt
         Some(expected) => compared(r, active, state, expected)?,
     };
     let authorization = r.authorization().and_then(bearer);
-    let (token, second_token) = match active.token {
-        None => (authorization, None),
-        Some(value) => (Some(r.evaluate(value)?).filter(|token| !token.is_empty()), authorization),
+    let own = match active.token {
+        None => None,
+        Some(value) => Some(r.evaluate(value)?),
     };
+    let (token, second_token) = tokens(own, authorization);
     Some(Input { path: r.path(), preflight: r.is_preflight(), token, second_token, user, key_sets })
 }
 
@@ -173,19 +174,20 @@ struct Values<'r, 'a> {
 }
 
 impl Values<'_, '_> {
-    /// As nginx reads a condition: not empty and not `0`. A value that cannot be had is neither.
+    /// A value that cannot be had does not.
     fn holds(&self, value: Value) -> bool {
-        !matches!(self.r.evaluate(value), None | Some(b"" | b"0"))
+        self.r.evaluate(value).is_some_and(directives::holds)
     }
 }
 
 impl Conditions for Values<'_, '_> {
     fn bypass(&mut self, identity: &Rc<Identity>) -> bool {
-        if self.active.bypass.is_empty() {
+        let bypass = &self.active.bypass.values;
+        if bypass.is_empty() {
             return false;
         }
         self.state.show_pending(identity, None);
-        self.active.bypass.iter().any(|&value| self.holds(value))
+        bypass.iter().any(|&value| self.holds(value))
     }
 
     fn requirement(&mut self, identity: &Rc<Identity>, matched: Option<usize>) -> Result<(), Denied> {
@@ -194,10 +196,6 @@ impl Conditions for Values<'_, '_> {
             return Ok(());
         }
         self.state.show_pending(identity, matched);
-        match require.values.iter().all(|&value| self.holds(value)) {
-            true => Ok(()),
-            false if require.unauthorized => Err(Denied::RequirementFailedToken),
-            false => Err(Denied::RequirementFailed),
-        }
+        require.check(|&value| self.holds(value))
     }
 }

@@ -143,6 +143,7 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
             && add(uses.guards, ngx_http_phases_NGX_HTTP_PREACCESS_PHASE, guard_handler, Place::Last)
             && add(uses.checks, ngx_http_phases_NGX_HTTP_ACCESS_PHASE, access_handler, Place::Last)
             && add(uses.any(), ngx_http_phases_NGX_HTTP_LOG_PHASE, log_handler, Place::First);
+        conf::check_servers(cf);
         code(if handlers { conf::check_user_id(cf) } else { Err(Failed) })
     })
 }

@@ -4,6 +4,7 @@
 //! last one. Values are copied: a decision may be replaced while nginx holds a variable.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use authz::{ClaimName, Identity, Object, Verified, is_whole_in_a_header};
 use directives::OWN;
@@ -123,7 +124,7 @@ unsafe fn get_member(
     unsafe { get_of_identity(r, v, |identity| part(identity.token()).get_folded(name?)?.into_shown()) }
 }
 
-/// A variable of `jwt_user_scope_set`; `data` is its [`ClaimName`].
+/// A variable of `jwt_user_scope_set`; `data` is its `Rc<ClaimName>`.
 pub unsafe extern "C" fn get_set(
     r: *mut ngx_http_request_t,
     v: *mut ngx_http_variable_value_t,
@@ -131,7 +132,7 @@ pub unsafe extern "C" fn get_set(
 ) -> ngx_int_t {
     // SAFETY: as for `get_user`; the name was allocated with the configuration.
     unsafe {
-        let claim = &*(data as *const ClaimName);
+        let claim = &*(data as *const Rc<ClaimName>);
         get(r, v, |state, show| {
             state.with_identity(|identity| identity.shown(claim).map(|value| show(Cow::Borrowed(&*value))));
         })

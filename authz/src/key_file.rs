@@ -25,7 +25,7 @@ pub enum KeyFileError {
     Key(usize, KeyError),
     /// Every key is skipped.
     NoUsableKey,
-    /// More keys without `kid` for one algorithm than are tried for a token.
+    /// More keys of one `kid`, or without one, for one algorithm than are tried for a token.
     TooManyKeys,
 }
 
@@ -45,8 +45,8 @@ impl fmt::Display for KeyFileError {
             ),
             Self::TooManyKeys => write!(
                 f,
-                "makes more than {MAX_TRIED} keys without \"kid\" for one algorithm, and no more are tried for a token: \
-                 leave old keys out, or give them a \"kid\""
+                "makes more than {MAX_TRIED} keys of one \"kid\", or without one, for one algorithm, and no more are \
+                 tried for a token: leave old keys out, or give each a \"kid\" of its own"
             ),
         }
     }

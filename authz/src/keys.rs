@@ -89,9 +89,9 @@ impl Keys {
         keys.iter().for_each(|key| key.origin.place.set(self.places));
         self.places += 1;
         self.keys.extend(keys);
-        let without_kid =
-            |key: &Key| self.keys.iter().filter(|one| one.kid.is_none() && one.algorithm == key.algorithm).count();
-        if self.keys.iter().all(|key| without_kid(key) <= MAX_TRIED) { Ok(()) } else { Err(TooMany) }
+        let alike =
+            |key: &Key| self.keys.iter().filter(|one| one.kid == key.kid && one.algorithm == key.algorithm).count();
+        if self.keys.iter().all(|key| alike(key) <= MAX_TRIED) { Ok(()) } else { Err(TooMany) }
     }
 
     /// Whether a fetched set could have a key of this algorithm.
@@ -100,7 +100,7 @@ impl Keys {
     }
 }
 
-/// More keys without `kid` for one algorithm than are tried: some of them would never be.
+/// More keys of one `kid`, or without one, for one algorithm than are tried: some of them would never be.
 struct TooMany;
 
 impl KeySet {

@@ -5,7 +5,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::num::NonZero;
-use std::ptr;
 use std::rc::Rc;
 
 use cache::Place;
@@ -35,6 +34,7 @@ mod policy;
 mod preflight;
 mod public_key;
 mod readers;
+mod regex;
 mod registered;
 mod scope;
 mod secret;
@@ -53,7 +53,9 @@ pub use jwk::{KeySetError, MAX_SET_BYTES, MAX_SET_KEYS};
 pub use key::{KeyLabel, KeyView, MAX_TRIED};
 pub use key_file::KeyFileError;
 pub use keys::{KeySet, Keys};
-pub use location::{demands_slash, is_unanchored, stops_at_line_end, takes_part_of_segment};
+pub use location::{
+    demands_slash, finds_path_anywhere, is_unanchored, literal_start, stops_at_line_end, takes_part_of_segment,
+};
 pub use path::Path;
 pub use policy::{NoKeys, Policy, Rules, Scope};
 pub use preflight::is_preflight;
@@ -61,7 +63,7 @@ pub use public_key::KeyError;
 pub use scope::{ClaimName, ClaimNameError, is_whole_in_a_header};
 pub use secret::{SecretError, SecretForm, current_secret, secret_of_file};
 pub use template::TemplateError;
-pub use token::bearer;
+pub use token::{bearer, tokens};
 pub use verify::Verified;
 
 /// What a request brings to the decision.
@@ -123,8 +125,8 @@ impl Granted {
     }
 }
 
-/// A claim that has been looked for: the address of its name, and how a variable shows it.
-type Shown = (*const ClaimName, Option<Rc<str>>);
+/// A claim that has been looked for: its name, and how a variable shows it.
+type Shown = (Rc<ClaimName>, Option<Rc<str>>);
 
 /// A verified token that every rule on tokens has passed, and whom it names.
 #[derive(Debug)]
@@ -133,20 +135,19 @@ pub struct Identity {
     user: User,
     /// Where the cache is to keep it, once it is let through.
     place: Cell<Option<Place>>,
-    /// Claims that have been looked for, by the address of their name.
+    /// Claims that have been looked for.
     shown: RefCell<Vec<Shown>>,
 }
 
 impl Identity {
-    /// A claim as a variable shows it; see [`Value::into_shown`]. Looked for once: `name` is told by its address, and must
-    /// live as long as the identity.
-    pub fn shown(&self, name: &ClaimName) -> Option<Rc<str>> {
-        let address = ptr::from_ref(name);
-        if let Some((_, shown)) = self.shown.borrow().iter().find(|(known, _)| *known == address) {
+    /// A claim as a variable shows it; see [`Value::into_shown`]. Looked for once for each `name`, which is told by its
+    /// address.
+    pub fn shown(&self, name: &Rc<ClaimName>) -> Option<Rc<str>> {
+        if let Some((_, shown)) = self.shown.borrow().iter().find(|(known, _)| Rc::ptr_eq(known, name)) {
             return shown.clone();
         }
         let shown = name.find(self.token.claims()).and_then(Value::into_shown).map(Rc::from);
-        self.shown.borrow_mut().push((address, shown.clone()));
+        self.shown.borrow_mut().push((Rc::clone(name), shown.clone()));
         shown
     }
 

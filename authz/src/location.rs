@@ -1,39 +1,114 @@
 //! What can be told of a location's regex by looking at it: the mistakes that leave a user's paths unchecked.
 
-/// Whether a regex wants a slash behind the last of the compared groups, as `(?<user_id>[^/]+)/` does, so that the path
-/// that ends with the user is another location's.
+use crate::regex::{Piece, after_opening, alternatives, group, name_of, opening, piece, syntax};
+
+/// Whether a regex demands a slash where the path may end, as `(?<user_id>[^/]+)/` and `(?<user_id>[^/]+)/files/` do, so
+/// that the path without one is another location's.
 pub fn demands_slash(regex: &[u8], names: &[&[u8]]) -> bool {
-    let mut groups = (0..regex.len()).filter_map(|start| after_name(&regex[start..], names));
-    let Some((_, rest)) = groups.next_back().and_then(group) else { return false };
-    let slashes: [&[u8]; 4] = [b"/", b"\\/", b"[/]", b"(?:/)"];
-    let behind = slashes.iter().find_map(|slash| rest.strip_prefix(*slash));
-    behind.is_some_and(|rest| !matches!(rest.first(), Some(b'?' | b'*' | b'{' | b'|')))
+    let Some((_, rest)) = last_group(regex, names) else { return false };
+    let end = alternatives(rest).next().unwrap_or_default();
+    let end = without_whatever(end.strip_suffix(b"$").unwrap_or(end));
+    let slashes: [&[u8]; 3] = [b"/", b"[/]", b"(?:/)"];
+    slashes.iter().any(|slash| end.ends_with(slash))
 }
 
 /// Whether a regex may be content with the beginning of a segment as the compared group: `^/users/(?<user_id>\w+)`
 /// and `^/users/(?<user_id>\w+)/?` find user A in `/users/A.B`.
 pub fn takes_part_of_segment(regex: &[u8], names: &[&[u8]]) -> bool {
-    let mut groups = (0..regex.len()).filter_map(|start| after_name(&regex[start..], names));
-    let Some((inside, rest)) = groups.next_back().and_then(group) else { return false };
-    let takes_all = matches!(inside, b"[^/]+" | b"[^/]*" | b"[^/]++" | b"[^\\/]+");
-    !takes_all && !goes_on_certainly(rest, 0)
+    let Some((inside, rest)) = last_group(regex, names) else { return false };
+    // To the end of the segment, unless what comes next is not to be had there.
+    let takes_all = matches!(inside, b"[^/]+" | b"[^/]*" | b"[^\\/]+") && may_be_nothing(rest, 0);
+    inside != b"[^/]++" && !takes_all && !goes_on_certainly(rest, 0)
 }
 
-/// Whether a regex with a compared group may find its path behind another one.
+/// Whether a regex with a compared group may find its path behind another one: it is not anchored, or something before
+/// the group takes slashes.
 pub fn is_unanchored(regex: &[u8], names: &[&[u8]]) -> bool {
-    (0..regex.len()).any(|start| after_name(&regex[start..], names).is_some())
-        && !regex.starts_with(b"^")
-        && !regex.starts_with(b"\\A")
-        && !regex.starts_with(b"(?")
+    alternatives(regex).any(|alternative| holds_group(alternative, names) && !is_anchored(alternative, names, 0))
+        || takes_slashes(before_group(regex, names))
+}
+
+/// Whether a regex may find what it looks for anywhere in a path, such as `\.png$`.
+pub fn finds_path_anywhere(regex: &[u8]) -> bool {
+    alternatives(regex).any(|alternative| !is_anchored(alternative, &[], 0))
+}
+
+/// The text that every path begins with that an anchored regex finds.
+pub fn literal_start(regex: &[u8]) -> Vec<u8> {
+    let mut start = Vec::new();
+    let Some(mut rest) = regex.strip_prefix(b"^") else { return start };
+    if alternatives(rest).count() > 1 {
+        return start;
+    }
+    while let Some((piece, behind)) = piece(rest) {
+        match piece {
+            Piece::Byte(b) if !b".^$()|?*+{}".contains(&b) => start.push(b),
+            Piece::Escape(b) if !b.is_ascii_alphanumeric() => start.push(b),
+            _ => break,
+        }
+        if matches!(behind, [b'?' | b'*' | b'{', ..]) {
+            start.pop();
+            break;
+        }
+        rest = behind;
+    }
+    start
 }
 
 /// Whether a regex ends with something that stops at a line end, which a path may hold encoded: `(.*)$`.
 pub fn stops_at_line_end(regex: &[u8]) -> bool {
-    let Some(mut rest) = regex.strip_suffix(b"$") else { return false };
-    while let [before @ .., b')' | b'?'] = rest {
-        rest = before;
+    let mut dots = syntax(regex).filter(|&(_, byte, _)| byte == b'.');
+    dots.any(|(i, ..)| matches!(&regex[i + 1..], [b'*' | b'+', rest @ ..] if is_end(rest)))
+}
+
+/// Whether nothing but an end follows, of groups and then of all.
+fn is_end(rest: &[u8]) -> bool {
+    match rest {
+        [b'$', ..] => true,
+        [b')' | b'?' | b'+', rest @ ..] => is_end(rest),
+        [b'|', others @ ..] => group(others).is_some_and(|(_, rest)| is_end(rest)),
+        _ => false,
     }
-    rest.ends_with(b".*") || rest.ends_with(b".+")
+}
+
+/// The inside of the last group of one of these names, and what stands behind it.
+fn last_group<'r>(regex: &'r [u8], names: &[&[u8]]) -> Option<(&'r [u8], &'r [u8])> {
+    (0..regex.len()).filter_map(|start| after_name(&regex[start..], names)).next_back().and_then(group)
+}
+
+/// What stands before the first group of one of these names; all, if there is none.
+fn before_group<'r>(regex: &'r [u8], names: &[&[u8]]) -> &'r [u8] {
+    let first = (0..regex.len()).find(|&start| after_name(&regex[start..], names).is_some());
+    &regex[..first.unwrap_or_default()]
+}
+
+/// Whether something in it may match any number of slashes: `.*`, `\S+`, `[^.]{1,9}`.
+fn takes_slashes(regex: &[u8]) -> bool {
+    let mut rest = regex;
+    while let Some((piece, behind)) = piece(rest) {
+        let takes_one = match piece {
+            Piece::Byte(b) => b == b'.',
+            Piece::Escape(b) => b"SDWN".contains(&b),
+            Piece::Class(class) => class.starts_with(b"^") && !class.contains(&b'/'),
+        };
+        if takes_one && matches!(behind, [b'*' | b'+' | b'{', ..]) {
+            return true;
+        }
+        rest = behind;
+    }
+    false
+}
+
+/// A regex without the `.*` or `.+` that it ends with, be it in a group of its own.
+fn without_whatever(regex: &[u8]) -> &[u8] {
+    let whatever: [&[u8]; 2] = [b".*", b".+"];
+    let grouped = || {
+        let open = regex.strip_suffix(b")")?;
+        let start = opening(open)?;
+        whatever.contains(&after_opening(&open[start + 1..])).then_some(&regex[..start])
+    };
+    let bare = || whatever.iter().find_map(|dots| regex.strip_suffix(*dots));
+    grouped().or_else(bare).unwrap_or(regex)
 }
 
 /// What stands behind the opening of a group of one of these names: `(?<name>`, `(?P<name>` or `(?'name'`.
@@ -43,38 +118,30 @@ fn after_name<'r>(regex: &'r [u8], names: &[&[u8]]) -> Option<&'r [u8]> {
     names.iter().any(|known| known.eq_ignore_ascii_case(name)).then_some(rest)
 }
 
-/// The name that a group's opening goes on with, and what stands behind it.
-fn name_of(group: &[u8]) -> Option<(&[u8], &[u8])> {
-    let group = group.strip_prefix(b"P").unwrap_or(group);
-    let named = group.strip_prefix(b"<").or_else(|| group.strip_prefix(b"'"))?;
-    let end = named.iter().position(|b| matches!(b, b'>' | b'\''))?;
-    Some((&named[..end], &named[end + 1..]))
+fn holds_group(regex: &[u8], names: &[&[u8]]) -> bool {
+    (0..regex.len()).any(|start| after_name(&regex[start..], names).is_some())
 }
 
-/// The inside of the group that has just been opened, and what stands behind it.
-fn group(regex: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = syntax(regex).find(|&(_, byte, depth)| byte == b')' && depth < 0);
-    end.map(|(i, ..)| (&regex[..i], &regex[i + 1..]))
-}
-
-/// The bytes that are neither escaped nor in a class, each with its place, and how many more groups are open behind it
-/// than were at first.
-fn syntax(regex: &[u8]) -> impl Iterator<Item = (usize, u8, i32)> {
-    let (mut depth, mut class, mut escaped) = (0, false, false);
-    regex.iter().enumerate().filter_map(move |(i, &b)| {
-        if escaped || b == b'\\' {
-            escaped = !escaped;
-            return None;
-        }
-        match b {
-            b'[' => class = true,
-            b']' => class = false,
-            b'(' if !class => depth += 1,
-            b')' if !class => depth -= 1,
-            _ => {}
-        }
-        (!class).then_some((i, b, depth))
-    })
+/// Whether an alternative finds the compared group only at the beginning of a path. Flags and assertions in front of it
+/// are passed over.
+fn is_anchored(alternative: &[u8], names: &[&[u8]], depth: usize) -> bool {
+    let opened = match alternative {
+        [b'^', ..] | [b'\\', b'A' | b'G', ..] => return true,
+        [b'(', opened @ ..] if depth < MAX_DEPTH => opened,
+        _ => return false,
+    };
+    let Some((inside, behind)) = group(opened) else { return false };
+    let is_passed_over = |kind: &[u8]| !matches!(kind, [b':' | b'>', ..]) && name_of(kind).is_none();
+    if inside.strip_prefix(b"?").is_some_and(is_passed_over) {
+        return is_anchored(behind, names, depth);
+    }
+    let inside = after_opening(inside);
+    let mut ways = alternatives(inside);
+    if holds_group(inside, names) {
+        ways.all(|way| !holds_group(way, names) || is_anchored(way, names, depth + 1))
+    } else {
+        !matches!(behind, [b'?' | b'*' | b'{', ..]) && ways.all(|way| is_anchored(way, names, depth + 1))
+    }
 }
 
 /// Groups in groups, beyond which nothing more is made of a regex.
@@ -85,8 +152,9 @@ const MAX_DEPTH: usize = 8;
 fn goes_on_certainly(rest: &[u8], depth: usize) -> bool {
     let behind = match rest {
         [b'$', ..] | [b'\\', b'z' | b'Z', ..] => return true,
-        // The end of a group around the one that is looked at.
+        // The end of a group around the one that is looked at, or of its alternative in there.
         [b')', behind @ ..] => return goes_on_certainly(behind, depth),
+        [b'|', others @ ..] => return group(others).is_some_and(|(_, behind)| goes_on_certainly(behind, depth)),
         [b'[', b'/', b']', behind @ ..] => behind,
         // Classes, back references and assertions are letters or digits.
         [b'\\', b, behind @ ..] if !b.is_ascii_alphanumeric() => behind,
@@ -108,27 +176,27 @@ fn goes_on_certainly(rest: &[u8], depth: usize) -> bool {
     }
 }
 
-/// The inside of a group without what says of which kind it is. Nothing of the kinds that match nothing by themselves,
-/// but for the positive lookahead.
-fn after_opening(inside: &[u8]) -> &[u8] {
-    let Some(kind) = inside.strip_prefix(b"?") else { return inside };
-    match kind {
-        [b':' | b'=' | b'>', rest @ ..] => rest,
-        // A lookbehind has no end of a name, or one that is none.
-        [b'<', b'=' | b'!', ..] => b"",
-        _ => name_of(kind).map_or(b"", |(_, rest)| rest),
+/// Whether what stands behind a group may match nothing, wherever that is. In doubt it may not.
+fn may_be_nothing(rest: &[u8], depth: usize) -> bool {
+    let Some((piece, mut behind)) = piece(rest) else { return rest.is_empty() };
+    match piece {
+        // The end of a group around the one that is looked at, or of its alternative in there.
+        Piece::Byte(b')') => return may_be_nothing(behind, depth),
+        Piece::Byte(b'|') => return group(behind).is_none_or(|(_, behind)| may_be_nothing(behind, depth)),
+        Piece::Byte(b'(') if depth < MAX_DEPTH => {
+            let Some((inside, after)) = group(behind) else { return false };
+            if alternatives(after_opening(inside)).any(|one| may_be_nothing(one, depth + 1)) {
+                return may_be_nothing(after.strip_prefix(b"?").unwrap_or(after), depth);
+            }
+            behind = after;
+        }
+        Piece::Byte(b) if b"^$(".contains(&b) => return false,
+        _ => {}
     }
-}
-
-/// What `|` divides the inside of a group into.
-fn alternatives(inside: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = Some(inside);
-    core::iter::from_fn(move || {
-        let text = rest.take()?;
-        let end = syntax(text).find(|&(_, byte, depth)| byte == b'|' && depth == 0);
-        rest = end.map(|(i, ..)| &text[i + 1..]);
-        Some(end.map_or(text, |(i, ..)| &text[..i]))
-    })
+    match behind {
+        [b'?' | b'*', b'?' | b'+', behind @ ..] | [b'?' | b'*', behind @ ..] => may_be_nothing(behind, depth),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -137,16 +205,25 @@ mod tests {
 
     #[test]
     fn finds_demanded_slashes() {
-        let rows: [(&[u8], bool); 33] = [
+        let rows: [(&[u8], bool); 42] = [
             (b"^/users/(?<user_id>[^/]+)/", true),
             (b"^/users/(?P<user_id>[^/]+)/", true),
             (b"^/users/(?'user_id'[^/]+)/", true),
             (b"^/users/(?<USER_ID>[^/]+)/", true),
-            (b"^/users/(?<user_id>(a|b)[)/]+)/files", true),
-            (b"^/users/(?<user_id>\\w+)\\/x", true),
+            (b"^/users/(?<user_id>(a|b)[)/]+)/", true),
+            (b"^/users/(?<user_id>[^/]+)/files", false),
+            (b"^/users/(?<user_id>[^/]+)/files/", true),
+            (b"^/users/(?<user_id>[^/]+)/.*$", true),
+            (b"^/users/(?<user_id>[^/]+)/(.+)$", true),
+            (b"^/users/(?<user_id>[^/]+)/(?<rest>.*)", true),
+            (b"^/users/(?<user_id>[^/]+)(?:/(?<rest>.*))?$", false),
+            (b"^/users/(?<user_id>[^/]+)/|^/health/", true),
+            (b"^/users/(?<user_id>[^/]+)|^/health/", false),
+            (b"^/users/((?<user_id>[^/]+)/)?", false),
+            (b"^/users/(?<user_id>\\w+)\\/", true),
             (b"^/users/(?<user_id>\\w+)[/]", true),
             (b"^/users/(?<user_id>\\w+)(?:/)", true),
-            (b"^/users/(?<user_id>\\w+)/-x", true),
+            (b"^/users/(?<user_id>\\w+)/-x", false),
             (b"^/users/(?<user_id>[^/]+)(?:/|$)", false),
             (b"^/users/(?<user_id>[^/]+)", false),
             (b"^/users/(?<user_id>[^/]+)$", false),
@@ -159,18 +236,18 @@ mod tests {
             (b"^/(?<user_id>", false),
             (b"^/(?<user_id", false),
             (b"^/(?user_id>\\w+)/", false),
-            (b"^/(?<user_id>[^/]+){1}/", false),
+            (b"^/(?<user_id>[^/]+){1}/", true),
             (b"^/(?<user_id>\\)+)/", true),
-            (b"^/(?<user_id>\\)+)x/", false),
+            (b"^/(?<user_id>\\)+)x", false),
             (b"^/(?<user_id>[(]+)/", true),
-            (b"^/(?<user_id>[(]+)x/", false),
-            (b"^/(?<user_id>[)]+)x/", false),
+            (b"^/(?<user_id>[(]+)x/", true),
+            (b"^/(?<user_id>[)]+)x/", true),
             (b"^/(?<user_id>[)/]+)x", false),
             (b"^/(?<user_id>[)](a)x)/", true),
             (b"^/(?<user_id>[a]b(c)d)/", true),
             (b"^/(?<user_id>((a)(b)))/", true),
-            (b"^/(?<user_id>((a)(b)))x/", false),
-            (b"^/(?<user_id>[^/]+)/|", false),
+            (b"^/(?<user_id>((a)(b)))x", false),
+            (b"^/(?<user_id>[^/]+)/|", true),
         ];
         for (regex, demanded) in rows {
             assert_eq!(demands_slash(regex, &[b"user_id"]), demanded, "{}", regex.escape_ascii());
@@ -213,6 +290,17 @@ mod tests {
             b"^/u/(?<user_id>\\w+)(?<=x>/)",
             b"^/u/(?<user_id>\\w+)((((((((($)))))))))",
             b"^/u/(?<user_id>\\w+)(?:/",
+            b"^/u/(?<user_id>[^/]+)\\b",
+            b"^/u/(?<user_id>[^/]+).",
+            b"^/u/(?<user_id>[^/]+)[/.]",
+            b"^/u/(?<user_id>[^/]+)[^x]?\\w",
+            b"^/u/(?<user_id>[^/]+)(?:x|.)",
+            b"^/u/(?<user_id>[^/]+)[/",
+            b"^/u/(?<user_id>[^/]+)(?:/|\\b",
+            b"^/u/(?<user_id>\\w+)|/",
+            b"^/u/(?:(?<user_id>\\w+)|me)",
+            b"^/u/(?:(?<user_id>\\w+)|me)?(?:/|$)",
+            b"^/u/(?:(?<user_id>\\w+)|me",
         ] {
             assert!(takes_part_of_segment(regex, &[b"user_id"]), "{}", regex.escape_ascii());
         }
@@ -241,7 +329,16 @@ mod tests {
             b"^/u/(?<user_id>\\w+):(?<what>.*)",
             b"^/u/(?<user_id>[^/]+).*",
             b"^/u/(?<user_id>[^/]++)/?",
+            b"^/u/(?<user_id>[^/]++)\\b",
+            b"^/u/(?<user_id>[^/]+)(?:/.*)?",
+            b"^/u/(?<user_id>[^/]+)[/]?",
+            b"^/u/(?<user_id>[^/]+)\\/?",
+            b"^/u/(?<user_id>[^/]+)(?:x|/?)?",
+            b"^/u/(?:(?<user_id>[^/]+)|me)",
+            b"^/u/(?<user_id>[^/]+)|/me",
             b"^/u/(?<user_id>[^\\/]+)/?",
+            b"^/u/(?:(?<user_id>\\w+)|me)(?:/|$)",
+            b"^/u/(?:me|(?<user_id>\\w+)|(?:all|some))/",
             b"^/u/(?<user_id>\\w+",
             b"^/u/",
         ] {
@@ -252,18 +349,95 @@ mod tests {
     #[test]
     fn finds_missing_anchors() {
         let is_unanchored = |regex| is_unanchored(regex, &[b"user_id"]);
-        assert!(is_unanchored(b"/users/(?<user_id>\\d+)/"));
-        assert!(!is_unanchored(b"^/users/(?<user_id>\\d+)/") && !is_unanchored(b"\\A/u/(?<user_id>\\d+)/"));
-        assert!(!is_unanchored(b"(?i)^/users/(?<user_id>\\d+)/"), "not told");
-        assert!(!is_unanchored(b"txt$"), "no user is captured here");
+        for regex in [
+            &b"/users/(?<user_id>\\d+)/"[..],
+            b"(?<user_id>[^/]+)/x",
+            b"^/health|/users/(?<user_id>[^/]+)",
+            b"/users/(?<user_id>[^/]+)|^/health",
+            b"(?i)/users/(?<user_id>[^/]+)",
+            b"(?=/u)/users/(?<user_id>[^/]+)",
+            b"(?<!x)/users/(?<user_id>[^/]+)",
+            b"(?:/v1)?/u/(?<user_id>[^/]+)",
+            b"(?:^/v1)?/u/(?<user_id>[^/]+)",
+            b"(?:^/v1|/v2)/u/(?<user_id>[^/]+)",
+            b"(^/health|/u/(?<user_id>[^/]+))",
+            b"((((((((((^/u/(?<user_id>[^/]+)))))))))))",
+            b"(/u/(?<user_id>[^/]+)",
+            b"^/api/.*users/(?<user_id>[^/]+)",
+            b"^/api/(.+)/users/(?<user_id>[^/]+)",
+            b"^(?:/.+)?/users/(?<user_id>[^/]+)",
+            b"^/\\S+/users/(?<user_id>[^/]+)",
+            b"^/[^.]+/users/(?<user_id>[^/]+)",
+            b"^/.{1,9}/users/(?<user_id>[^/]+)",
+        ] {
+            assert!(is_unanchored(regex), "{}", regex.escape_ascii());
+        }
+        for regex in [
+            &b"^/users/(?<user_id>\\d+)/"[..],
+            b"\\A/u/(?<user_id>\\d+)/",
+            b"(?i)^/users/(?<user_id>\\d+)/",
+            b"(?!/u/me)^/u/(?<user_id>\\d+)/",
+            b"(^/u/(?<user_id>[^/]+))",
+            b"(?:^/u/(?<user_id>[^/]+)|/health)",
+            b"(?:^/v1|^/v2)/u/(?<user_id>[^/]+)",
+            b"(?<version>^/v\\d)/u/(?<user_id>[^/]+)",
+            b"^/u/(?<user_id>[^/]+)|/health",
+            b"^/v.\\.*/u/(?<user_id>[^/]+)",
+            b"^/[^/]+/u/(?<user_id>[^/]+).*",
+            b"^/[.*]/u/(?<user_id>[^/]+)",
+            b"txt$",
+        ] {
+            assert!(!is_unanchored(regex), "{}", regex.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn finds_regexes_that_begin_anywhere() {
+        for regex in [&b"\\.png$"[..], b"^/a|\\.png$", b"(?i)\\.png$", b"(a|b)", b""] {
+            assert!(finds_path_anywhere(regex), "{}", regex.escape_ascii());
+        }
+        for regex in [&b"^/a"[..], b"^/a|^/b", b"(?:^/a|^/b)x", b"(?i)^/a"] {
+            assert!(!finds_path_anywhere(regex), "{}", regex.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn finds_the_literal_start() {
+        for (regex, start) in [
+            (&b"^/api/users/(?<user_id>[^/]+)"[..], "/api/users/"),
+            (b"^/api/v1\\.0/[^/]+", "/api/v1.0/"),
+            (b"^/api/users?/x", "/api/user"),
+            (b"^/apis*", "/api"),
+            (b"^/api/v\\d/x", "/api/v"),
+            (b"^/a+/b", "/a"),
+            (b"^/api|^/users", ""),
+            (b"/api/users/", ""),
+            (b"^", ""),
+            (b"^/api/$", "/api/"),
+        ] {
+            assert_eq!(literal_start(regex), start.as_bytes(), "{}", regex.escape_ascii());
+        }
     }
 
     #[test]
     fn finds_ends_that_stop_at_a_line_end() {
-        for regex in [&b"^/u/(?<user_id>[^/]+)(.*)$"[..], b"(?<rest>.*)$", b"(?:/(.*))?$", b"/.*$", b"/(.+)$"] {
+        for regex in [
+            &b"^/u/(?<user_id>[^/]+)(.*)$"[..],
+            b"(?<rest>.*)$",
+            b"(?:/(.*))?$",
+            b"/.*$",
+            b"/(.+)$",
+            b"(?:/.*$|$)",
+            b"(?:$|/.*$)",
+            b"(/.*|)$",
+            b"(/.+|/?)$",
+            b"(?:/(?<rest>.*)$|$)",
+        ] {
             assert!(stops_at_line_end(regex), "{}", regex.escape_ascii());
         }
-        for regex in [&b"^/u/(?<user_id>[^/]+)$"[..], b"(?:/|$)", b"(.*)", b".*", b"", b"$", b"/.$", b"/x*$"] {
+        for regex in
+            [&b"^/u/(?<user_id>[^/]+)$"[..], b"(?:/|$)", b"(.*)", b".*", b"", b"$", b"/.$", b"/x*$", b"\\.*$", b".*x$"]
+        {
             assert!(!stops_at_line_end(regex), "{}", regex.escape_ascii());
         }
     }

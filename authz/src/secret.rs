@@ -40,7 +40,7 @@ pub enum SecretError {
     NotVersioned,
     /// No allowed algorithm uses a shared secret.
     NotAllowed,
-    /// More secrets without `kid` for one algorithm than are tried for a token.
+    /// More secrets of one `kid`, or without one, for one algorithm than are tried for a token.
     TooManyKeys,
     /// The crypto backend refused the key.
     Unusable,
@@ -72,8 +72,8 @@ impl fmt::Display for SecretError {
             ),
             Self::TooManyKeys => write!(
                 f,
-                "makes more than {MAX_TRIED} secrets without \"kid\" for one algorithm, and no more are tried for a \
-                 token: leave old ones out, or give them a \"kid\""
+                "makes more than {MAX_TRIED} secrets of one \"kid\", or without one, for one algorithm, and no more \
+                 are tried for a token: leave old ones out, or give each a \"kid\" of its own"
             ),
             Self::Unusable => f.write_str("cannot be used as a key"),
         }
@@ -97,7 +97,7 @@ pub(crate) fn keys(
         return Err(SecretError::NotAllowed);
     }
     let mut keys = Vec::new();
-    for (number, written) in numbers(secret, form.versioned).zip(versions(secret, form.versioned)?) {
+    for (number, written) in versions(secret, form.versioned)? {
         check_text(written)?;
         let secret = form.encoding.decode(written).ok_or(SecretError::NotEncoded(form.encoding))?;
         check_text(&secret)?;
@@ -116,34 +116,31 @@ pub(crate) fn keys(
 /// The secret is empty, or not written in its form.
 pub fn current_secret(secret: &[u8], form: SecretForm) -> Result<Zeroizing<Vec<u8>>, SecretError> {
     let versions = versions(secret, form.versioned)?;
-    let written = versions.first().copied().unwrap_or_default();
+    let written = versions.first().map(|(_, secret)| *secret).unwrap_or_default();
     check_text(written)?;
     form.encoding.decode(written).ok_or(SecretError::NotEncoded(form.encoding))
 }
 
-/// The secrets of a list of versions, or the one that it is. All of them verify: the version only orders them.
-fn versions(secret: &[u8], versioned: bool) -> Result<Vec<&[u8]>, SecretError> {
+/// A version of a secret: its number, if it is one of a list, and the secret as it is written.
+type Version<'s> = (Option<u64>, &'s [u8]);
+
+/// The secrets of a list of versions, each with its number, or the one that it is. All of them verify: the number only
+/// orders them.
+fn versions(secret: &[u8], versioned: bool) -> Result<Vec<Version<'_>>, SecretError> {
     if !versioned || secret.is_empty() {
-        return Ok(vec![secret]);
+        return Ok(vec![(None, secret)]);
     }
-    let (mut numbers, mut secrets) = (Vec::new(), Vec::new());
+    let mut versions: Vec<Version> = Vec::new();
     for entry in secret.split(|&b| b == b',') {
         let entry = entry.trim_ascii();
         let colon = entry.iter().position(|&b| b == b':').ok_or(SecretError::NotVersioned)?;
-        let number = number(&entry[..colon]).ok_or(SecretError::NotVersioned)?;
-        if numbers.contains(&number) {
+        let number = Some(number(&entry[..colon]).ok_or(SecretError::NotVersioned)?);
+        if versions.iter().any(|(known, _)| *known == number) {
             return Err(SecretError::NotVersioned);
         }
-        numbers.push(number);
-        secrets.push(entry[colon + 1..].trim_ascii());
+        versions.push((number, entry[colon + 1..].trim_ascii()));
     }
-    Ok(secrets)
-}
-
-/// The numbers of the versions; none of a secret that is one.
-fn numbers(secret: &[u8], versioned: bool) -> impl Iterator<Item = Option<u64>> {
-    let entries = secret.split(move |&b| versioned && b == b',');
-    entries.map(move |entry| entry.trim_ascii().split(|&b| b == b':').next().filter(|_| versioned).and_then(number))
+    Ok(versions)
 }
 
 fn number(digits: &[u8]) -> Option<u64> {
@@ -256,13 +253,14 @@ mod tests {
 
     #[test]
     fn reads_versions_as_better_auth_does() {
-        let rows: [(&str, Result<&[&str], SecretError>); 16] = [
-            ("1:a", Ok(&["a"])),
-            ("2:new,1:old", Ok(&["new", "old"])),
-            (" 2: new , 1:old ", Ok(&["new", "old"])),
-            ("0:a:b=,10:c", Ok(&["a:b=", "c"])),
-            ("1:a b", Ok(&["a b"])),
-            ("1:", Ok(&[""])),
+        type Versions = Result<&'static [(u64, &'static str)], SecretError>;
+        let rows: [(&str, Versions); 16] = [
+            ("1:a", Ok(&[(1, "a")])),
+            ("2:new,1:old", Ok(&[(2, "new"), (1, "old")])),
+            (" 2: new , 1:old ", Ok(&[(2, "new"), (1, "old")])),
+            ("0:a:b=,10:c", Ok(&[(0, "a:b="), (10, "c")])),
+            ("1:a b", Ok(&[(1, "a b")])),
+            ("1:", Ok(&[(1, "")])),
             ("secret", Err(SecretError::NotVersioned)),
             ("2:new,old", Err(SecretError::NotVersioned)),
             ("2:new,", Err(SecretError::NotVersioned)),
@@ -271,15 +269,16 @@ mod tests {
             ("-1:a", Err(SecretError::NotVersioned)),
             ("+1:a", Err(SecretError::NotVersioned)),
             ("1:a,01:b", Err(SecretError::NotVersioned)),
-            ("18446744073709551615:a", Ok(&["a"])),
+            ("18446744073709551615:a", Ok(&[(u64::MAX, "a")])),
             ("18446744073709551616:a", Err(SecretError::NotVersioned)),
         ];
         for (text, expected) in rows {
-            let expected = expected.map(|secrets| secrets.iter().map(|secret| secret.as_bytes()).collect());
+            let expected = expected
+                .map(|versions| versions.iter().map(|(number, secret)| (Some(*number), secret.as_bytes())).collect());
             assert_eq!(versions(text.as_bytes(), true), expected, "{text:?}");
         }
         assert_eq!(versions(b"\xff:a", true), Err(SecretError::NotVersioned), "not UTF-8");
-        assert_eq!(versions(b"2:new,1:old", false), Ok(vec![&b"2:new,1:old"[..]]), "not unless it is said");
+        assert_eq!(versions(b"2:new,1:old", false), Ok(vec![(None, &b"2:new,1:old"[..])]), "not unless it is said");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::readers::segments;
+use crate::readers::{of_latin_1, segments};
 
 /// A template, segment by segment: one is the user's.
 #[derive(Clone, Debug)]
@@ -87,7 +87,7 @@ impl Template {
 
 impl Segment {
     fn parse(segment: &str) -> Result<Self, TemplateError> {
-        let is_reserved = |c: char| c.is_ascii_control() || "?#%;\\*{}".contains(c);
+        let is_reserved = |c: char| c.is_ascii_control() || "?#%;\\*{}<>[]()|^$".contains(c);
         if let Some(c) = segment.chars().find(|&c| is_reserved(c)) {
             return Err(TemplateError::Character(c));
         }
@@ -115,8 +115,9 @@ fn fold(text: &str) -> String {
 }
 
 fn is_folded_to(segment: &[u8], folded: &str) -> bool {
+    let is_folded = |text: &[u8]| std::str::from_utf8(text).is_ok_and(|text| fold(text) == folded);
     segment.eq_ignore_ascii_case(folded.as_bytes())
-        || (!segment.is_ascii() && std::str::from_utf8(segment).is_ok_and(|text| fold(text) == folded))
+        || (!segment.is_ascii() && (is_folded(segment) || is_folded(&of_latin_1(segment))))
 }
 
 #[cfg(test)]
@@ -125,7 +126,7 @@ mod tests {
 
     #[test]
     fn finds_the_user() {
-        let rows: [(&str, &[u8], &str); 17] = [
+        let rows: [(&str, &[u8], &str); 18] = [
             ("/api/users/:id", b"/api/users/B", "B"),
             ("/api/users/:id", b"/api/users/B/x", "B"),
             ("/api/users/:id", b"/aPI/Users/b", "b"),
@@ -141,7 +142,8 @@ mod tests {
             ("/:id/files", b"/B", ""),
             ("/:id/files", b"//files", ""),
             ("/Stra\u{df}e/:id", b"/STRASSE/B", "B"),
-            ("/stra\u{df}e/:id", b"/stra\xdfe/B", ""),
+            ("/stra\u{df}e/:id", b"/stra\xdfe/B", "B"),
+            ("/stra\u{df}e/:id", b"/stra\xe0e/B", ""),
             ("/kiosks/:id", "/\u{212a}\u{130}o\u{17f}ks/B".as_bytes(), "B"),
         ];
         for (template, path, user) in rows {
@@ -152,7 +154,7 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_template() {
-        let rows: [(&[u8], TemplateError); 22] = [
+        let rows: [(&[u8], TemplateError); 26] = [
             (b"", TemplateError::NoSlash),
             (b"api/:id", TemplateError::NoSlash),
             (b":id", TemplateError::NoSlash),
@@ -168,6 +170,10 @@ mod tests {
             (b"/api\\:id", TemplateError::Character('\\')),
             (b"/api/*/:id", TemplateError::Character('*')),
             (b"/api/{id}", TemplateError::Character('{')),
+            (b"/<org>/users/:id", TemplateError::Character('<')),
+            (b"/[org]/users/:id", TemplateError::Character('[')),
+            (b"/(en|de)/users/:id", TemplateError::Character('(')),
+            (b"/$org/users/:id", TemplateError::Character('$')),
             (b"/api\n/:id", TemplateError::Character('\n')),
             (b"/api/users", TemplateError::NoUser),
             (b"/api/a:id", TemplateError::NoUser),

@@ -17,6 +17,15 @@ pub fn bearer(authorization: &[u8]) -> Option<&[u8]> {
     (scheme.eq_ignore_ascii_case(SCHEME) && !token.is_empty()).then_some(token)
 }
 
+/// The token of a request, and the second one that must be the same. `own` is the value of the place where the token is
+/// looked for, if that is not `Authorization`, which is no fallback then; `bearer` is the one that is there.
+pub fn tokens<'t>(own: Option<&'t [u8]>, bearer: Option<&'t [u8]>) -> (Option<&'t [u8]>, Option<&'t [u8]>) {
+    match own {
+        None => (bearer, None),
+        Some(token) => (Some(token).filter(|token| !token.is_empty()), bearer),
+    }
+}
+
 /// Only spaces: `trim_ascii` would take tabs and line ends too.
 fn trim_spaces(mut bytes: &[u8]) -> &[u8] {
     while let [b' ', rest @ ..] = bytes {

@@ -119,7 +119,7 @@ fn what_is_forgotten_is_given_back() {
 fn what_was_found_for_variables_is_given_back() {
     let policy = policy(true);
     let identity = ask(&policy, Some(&token(0, 100)), USER).0.identity.unwrap();
-    let role = ClaimName::parse(b"role").unwrap();
+    let role = Rc::new(ClaimName::parse(b"role").unwrap());
     let look = || {
         assert_eq!(identity.shown(&role).as_deref(), Some("member"));
         assert!(identity.token().claims().get_folded("email").is_some());

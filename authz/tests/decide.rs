@@ -223,7 +223,8 @@ fn claims_are_shown_and_looked_for_once() {
     let claims = r#"{"uid":"A","exp":1000001,"roles":["a","b"],"o":{"n":7}}"#;
     let decision = ask(&policy(Scope::User, "uid"), "/users/B", Some(&sign(HEADER, claims)), "B");
     let identity = decision.identity.unwrap();
-    let names: Vec<_> = ["roles", "/o/n", "o", "missing"].map(|name| ClaimName::parse(name.as_bytes()).unwrap()).into();
+    let names: Vec<_> =
+        ["roles", "/o/n", "o", "missing"].map(|name| Rc::new(ClaimName::parse(name.as_bytes()).unwrap())).into();
     for _ in 0..2 {
         let shown: Vec<_> = names.iter().map(|name| identity.shown(name)).collect();
         assert_eq!(shown.iter().map(Option::as_deref).collect::<Vec<_>>(), [Some("a,b"), Some("7"), None, None]);

@@ -33,7 +33,7 @@ pub struct Position {
 pub struct Conf {
     pub top: Level,
     /// Variables of `jwt_user_scope_set`.
-    pub set_variables: Vec<(Vec<u8>, ClaimName)>,
+    pub set_variables: Vec<(Vec<u8>, Rc<ClaimName>)>,
     /// Variables that a regex captures or a directive sets. They are empty until then.
     pub settable: BTreeSet<Vec<u8>>,
     /// `map`, by the name of its variable.
@@ -122,7 +122,7 @@ impl Conf {
 
 struct Builder {
     directory: PathBuf,
-    set_variables: Vec<(Vec<u8>, ClaimName)>,
+    set_variables: Vec<(Vec<u8>, Rc<ClaimName>)>,
     settable: BTreeSet<Vec<u8>>,
     maps: BTreeMap<Vec<u8>, Map>,
     zones: BTreeMap<Vec<u8>, Template>,
@@ -212,7 +212,7 @@ impl Builder {
         if self.set_variables.iter().any(|(known, _)| *known == variable) {
             return Err(format!("duplicate variable \"{}\" in \"{name}\" directive", words[1]));
         }
-        self.set_variables.push((variable, claim));
+        self.set_variables.push((variable, Rc::new(claim)));
         Ok(())
     }
 

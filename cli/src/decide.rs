@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use authz::{Decision, Denied, Granted, Identity, Input, Path, Scope, bearer, decide};
+use authz::{Decision, Denied, Granted, Identity, Input, Path, Scope, bearer, decide, tokens};
 use directives::{Check, Requirement};
 
 use crate::conf::{Position, Settings};
@@ -139,7 +139,7 @@ impl Walk<'_> {
         let none = Requirement::default();
         let mut watched = Watched {
             walk: self,
-            bypass: &bypass,
+            bypass: &bypass.values,
             require: require.as_deref().unwrap_or(&none),
             bypassed: Vec::new(),
             required: Vec::new(),
@@ -166,9 +166,9 @@ impl Walk<'_> {
     /// The token, and a second one of `Authorization` that must be the same.
     fn tokens<'t>(&'t self, own: Option<&'t [u8]>) -> (Option<&'t [u8]>, Option<&'t [u8]>) {
         let authorization = self.presented.authorization.as_deref().and_then(bearer);
-        match own {
-            None => (self.presented.bare.as_deref().or(authorization), None),
-            Some(token) => (Some(token).filter(|token| !token.is_empty()), authorization),
+        match (own, &self.presented.bare) {
+            (None, Some(bare)) => (Some(bare), None),
+            _ => tokens(own, authorization),
         }
     }
 

@@ -178,14 +178,13 @@ impl Details<'_> {
 
     fn claim_name(&self) -> String {
         use authz::ClaimName::{Member, Pointer};
-        match &self.settings.claim {
-            None => "\"uid\"".into(),
-            Some(Member(name)) => quoted(name.as_bytes()),
-            Some(Pointer(first, rest)) => {
+        match self.settings.user_claim() {
+            Member(name) => quoted(name.as_bytes()),
+            Pointer(first, rest) => {
                 let escape = |token: &str| token.replace('~', "~0").replace('/', "~1");
                 quoted(
-                    iter::once(first)
-                        .chain(rest)
+                    iter::once(&first)
+                        .chain(&rest)
                         .map(|token| format!("/{}", escape(token)))
                         .collect::<String>()
                         .as_bytes(),
@@ -195,8 +194,7 @@ impl Details<'_> {
     }
 
     fn user_claim(&self) -> String {
-        let default = authz::ClaimName::Member("uid".into());
-        let name = self.settings.claim.as_ref().unwrap_or(&default);
+        let name = self.settings.user_claim();
         let value = self.of_claims(|claims| shown(name.find(claims))).unwrap_or_default();
         format!("{} is {value}", self.claim_name())
     }

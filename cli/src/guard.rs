@@ -83,7 +83,7 @@ impl Walk<'_> {
             enforced: !reports,
             satisfies_any: place.satisfies_any(),
             refuses_path: !settings.any_path.unwrap_or(false) && is_ambiguous,
-            may_bypass: settings.bypass.as_ref().is_some_and(|values| !values.is_empty()),
+            may_bypass: settings.bypass.as_ref().is_some_and(|bypass| !bypass.values.is_empty()),
             guard_reports: reports,
         };
         let user = self.deciding(|| self.expected(&active))?;

@@ -157,10 +157,10 @@ impl Minting<'_> {
 
     /// Puts the user where the location looks for it.
     fn name_user(&self, claims: &mut Map<String, Value>, user: &str) -> Result<(), Failure> {
-        let pointer: Vec<&str> = match &self.settings.claim {
-            None => vec!["uid"],
-            Some(ClaimName::Member(name)) => vec![name],
-            Some(ClaimName::Pointer(first, rest)) => iter::once(first).chain(rest).map(|token| &**token).collect(),
+        let claim = self.settings.user_claim();
+        let pointer: Vec<&str> = match &claim {
+            ClaimName::Member(name) => vec![name],
+            ClaimName::Pointer(first, rest) => iter::once(first).chain(rest).map(|token| &**token).collect(),
         };
         let Some((last, objects)) = pointer.split_last() else { return Ok(()) };
         let mut place = claims;

@@ -36,6 +36,7 @@ impl From<Unknown> for Failure {
         let name = String::from_utf8_lossy(&name);
         let option = match &name[..] {
             "host" | "http_host" if why == NOT_SAID => "--host <name>".into(),
+            "user_id" => "--user <user>".into(),
             _ => format!("--set '{name}=<value>'"),
         };
         Self(format!("the value of ${name} {why}: give it with {option}"))
@@ -239,40 +240,33 @@ pub struct Watched<'w, 'c> {
 }
 
 impl Watched<'_, '_> {
-    /// As nginx reads a condition: not empty and not `0`.
-    fn hold(&mut self, value: &Template) -> Held {
+    /// Whether a value holds. One that cannot be had does not, and the decision is none.
+    fn holds(&mut self, value: &Template) -> bool {
         let text = self.walk.evaluate(value);
-        let holds = match text {
-            Ok(text) => !matches!(&text[..], b"" | b"0"),
-            Err(failure) => {
-                self.failure.get_or_insert(failure);
-                false
-            }
-        };
-        Held { value: value.to_string(), holds }
+        let holds = text.as_ref().is_ok_and(|text| directives::holds(text));
+        self.failure = self.failure.take().or(text.err());
+        holds
     }
 }
 
 impl Conditions for Watched<'_, '_> {
     fn bypass(&mut self, identity: &Rc<Identity>) -> bool {
         self.walk.show(identity, None);
-        for value in self.bypass {
-            let held = self.hold(value);
-            self.bypassed.push(held);
-        }
-        self.bypassed.iter().any(|held| held.holds)
+        let bypass = self.bypass;
+        bypass.iter().any(|value| {
+            let holds = self.holds(value);
+            self.bypassed.push(Held { value: value.to_string(), holds });
+            holds
+        })
     }
 
     fn requirement(&mut self, identity: &Rc<Identity>, matched: Option<usize>) -> Result<(), Denied> {
         self.walk.show(identity, matched);
-        for value in &self.require.values {
-            let held = self.hold(value);
-            self.required.push(held);
-        }
-        match self.required.iter().all(|held| held.holds) {
-            true => Ok(()),
-            false if self.require.unauthorized => Err(Denied::RequirementFailedToken),
-            false => Err(Denied::RequirementFailed),
-        }
+        let require = self.require;
+        require.check(|value| {
+            let holds = self.holds(value);
+            self.required.push(Held { value: value.to_string(), holds });
+            holds
+        })
     }
 }

@@ -14,7 +14,7 @@ use authz::{Algorithms, Encoding, KeyLabel, Keys, MAX_SET_BYTES, SecretForm, sec
 use zeroize::Zeroizing;
 
 use crate::Reader;
-use crate::words::{Wrong, invalid};
+use crate::words::{Wrong, invalid, is_off};
 
 /// The secret of a location that names no key.
 pub const DEFAULT_VARIABLE: &str = "BETTER_AUTH_SECRET";
@@ -215,15 +215,15 @@ fn list<P>(keys: &mut Option<Rc<KeySources<P>>>) -> Result<&mut KeySources<P>, W
     Rc::get_mut(keys.get_or_insert_default()).ok_or_else(|| "a directive about keys is read too late".into())
 }
 
-/// Reads parameters, `name=value` or a word alone.
+/// Reads parameters, `name=value` or a word alone, which has no value.
 fn parameters<W: AsRef<[u8]> + Display>(
     words: &[W],
-    mut read: impl FnMut(&str, &str, &W) -> Option<Result<(), Wrong>>,
+    mut read: impl FnMut(&str, Option<&str>, &W) -> Option<Result<(), Wrong>>,
 ) -> Result<(), Wrong> {
     for word in &words[2..] {
         let text = std::str::from_utf8(word.as_ref());
         let text = text.map_err(|_| format!("parameter of \"{}\" directive is not UTF-8", words[0]))?;
-        let (name, value) = text.split_once('=').unwrap_or((text, ""));
+        let (name, value) = text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
         // The parameter is not shown: somebody may have written a secret.
         read(name, value, word).unwrap_or_else(|| Err(format!("invalid parameter of \"{}\" directive", words[0])))?;
     }
@@ -231,13 +231,25 @@ fn parameters<W: AsRef<[u8]> + Display>(
 }
 
 /// The parameters that all keys have.
-fn label(label: &mut KeyLabel, name: &str, value: &str) -> Option<Result<(), Wrong>> {
+fn label(label: &mut KeyLabel, name: &str, value: Option<&str>) -> Option<Result<(), Wrong>> {
+    let value = value.filter(|value| !value.is_empty())?;
     match name {
-        "kid" if !value.is_empty() && label.kid.is_none() => label.kid = Some(value.into()),
-        "issuer" if !value.is_empty() && label.issuer.is_none() => label.issuer = Some(value.into()),
+        "kid" if label.kid.is_none() => label.kid = Some(value.into()),
+        "issuer" if label.issuer.is_none() => label.issuer = Some(value.into()),
         _ => return None,
     }
     Some(Ok(()))
+}
+
+/// Keys are not cancelled: without any, there would be the default.
+fn not_off<W: AsRef<[u8]> + Display>(words: &[W]) -> Result<(), Wrong> {
+    if !is_off(words) {
+        return Ok(());
+    }
+    Err(format!(
+        "\"{}\" directive has no \"off\": name the keys of this level, which replace all that are inherited",
+        words[0]
+    ))
 }
 
 /// Anything that a shell would export.
@@ -249,6 +261,7 @@ type Sources<R> = Option<Rc<KeySources<<R as Reader>::Position>>>;
 
 /// `jwt_user_scope_secret env:<NAME> | file:<path> [encoding=...] [kid=...] [issuer=...] [versioned]`
 pub(crate) fn add_secret<R: Reader>(keys: &mut Sources<R>, reader: &R, words: &[R::Word]) -> Result<(), Wrong> {
+    not_off(words)?;
     // The value is not shown: where a place is expected, somebody may have written the secret itself.
     let place = match words[1].as_ref() {
         [b'e', b'n', b'v', b':', name @ ..] if is_variable_name(name) => {
@@ -268,11 +281,11 @@ pub(crate) fn add_secret<R: Reader>(keys: &mut Sources<R>, reader: &R, words: &[
     let mut encoding = None;
     parameters(words, |name, value, word| match name {
         "encoding" if encoding.is_none() => {
-            encoding = Encoding::named(value.as_bytes());
+            encoding = Encoding::named(value.unwrap_or_default().as_bytes());
             let remedy = "it must be \"utf8\", \"hex\", \"base64\" or \"base64url\"";
             Some(encoding.map(|_| ()).ok_or_else(|| invalid(words, word, remedy)))
         }
-        "versioned" if value.is_empty() => {
+        "versioned" if value.is_none() && !secret.form.versioned => {
             secret.form.versioned = true;
             Some(Ok(()))
         }
@@ -285,6 +298,7 @@ pub(crate) fn add_secret<R: Reader>(keys: &mut Sources<R>, reader: &R, words: &[
 
 /// `jwt_user_scope_key_file <path> [kid=...] [issuer=...]`
 pub(crate) fn add_file<R: Reader>(keys: &mut Sources<R>, reader: &R, words: &[R::Word]) -> Result<(), Wrong> {
+    not_off(words)?;
     let path = words[1].as_ref();
     if path.is_empty() {
         return Err("empty path in \"jwt_user_scope_key_file\" directive".into());
@@ -298,6 +312,7 @@ pub(crate) fn add_file<R: Reader>(keys: &mut Sources<R>, reader: &R, words: &[R:
 
 /// `jwt_user_scope_key_request <uri> [valid=<time>] [stale=<time>] [issuer=<iss>]`
 pub(crate) fn add_request<R: Reader>(keys: &mut Sources<R>, reader: &R, words: &[R::Word]) -> Result<(), Wrong> {
+    not_off(words)?;
     let target = words[1].as_ref();
     if target.first() != Some(&b'/') || target.contains(&b'$') {
         return Err(invalid(words, &words[1], "it must be the path of a location, without variables"));
@@ -312,7 +327,7 @@ pub(crate) fn add_request<R: Reader>(keys: &mut Sources<R>, reader: &R, words: &
             "issuer" => return label(&mut issuer, name, value),
             _ => return None,
         };
-        *time = reader.seconds(value).filter(|&seconds| seconds > 0);
+        *time = reader.seconds(value.unwrap_or_default()).filter(|&seconds| seconds > 0);
         Some(time.map(|_| ()).ok_or_else(|| invalid(words, word, "it must be a time, such as \"10m\"")))
     })?;
     let (valid, stale) = (valid.unwrap_or(DEFAULT_VALID), stale.unwrap_or(DEFAULT_STALE));

@@ -4,6 +4,7 @@
 //! compiling a value with variables, is asked of a [`Reader`]. Nothing of nginx is seen here.
 
 mod keys;
+mod layout;
 mod settings;
 mod words;
 
@@ -11,7 +12,8 @@ use std::fmt::Display;
 use std::path::PathBuf;
 
 pub use keys::{DEFAULT_VARIABLE, Environment, KeyFile, KeyRequest, KeySources, Place, Secret};
-pub use settings::{Check, ErrorBody, LogLevel, Requirement, Settings};
+pub use layout::{Choice, Layout, Location, Shadow};
+pub use settings::{Bypass, Check, ErrorBody, LogLevel, Requirement, Settings, holds};
 pub use words::{OWN, Wrong, claim_variable};
 
 /// What reads a configuration, at the directive that it has come to.

@@ -2,13 +2,13 @@
 
 use std::rc::Rc;
 
-use authz::{Algorithms, Cache, ClaimName, Guard, Keys, Policy, Rules, Scope};
+use authz::{Algorithms, Cache, ClaimName, Denied, Guard, Keys, Policy, Rules, Scope};
 
 use crate::Reader;
 use crate::keys::{self, KeySources};
 use crate::words::{
-    Wrong, algorithms, cache_size, check_bypass, claim_name, compile_all, guard_templates, has_variable, invalid,
-    is_off, leeway, names, once, one_of, realm, requirement, seconds,
+    Wrong, algorithms, bypass_variables, cache_size, claim_name, compile_all, guard_templates, has_variable, invalid,
+    is_off, leeway, names, once, one_of, realm, requirement, seconds, variables_of,
 };
 
 /// The value of `jwt_user_scope`.
@@ -30,10 +30,19 @@ pub enum Check<E, P> {
 /// The values of `jwt_user_scope_require`.
 #[derive(Clone)]
 pub struct Requirement<V> {
-    /// Each must be neither empty nor `0`.
+    /// Each must hold; see [`holds`].
     pub values: Vec<V>,
     /// Answer with 401 rather than 403.
     pub unauthorized: bool,
+}
+
+/// The values of `jwt_user_scope_bypass`.
+#[derive(Clone)]
+pub struct Bypass<V> {
+    /// One of them must hold; see [`holds`].
+    pub values: Vec<V>,
+    /// The variables that they are made of, in lower case.
+    variables: Vec<Box<[u8]>>,
 }
 
 /// The form of a refusal's body.
@@ -89,8 +98,8 @@ macro_rules! settings {
 settings! {
     /// `jwt_user_scope`
     check: Check<E, P>,
-    /// `jwt_user_scope_claim`
-    claim: ClaimName,
+    /// `jwt_user_scope_claim`; an inner `None` is `off`.
+    claim: Option<ClaimName>,
     /// `jwt_user_scope_secret`, `jwt_user_scope_key_file`, `jwt_user_scope_key_request`
     keys: Rc<KeySources<P>>,
     /// `jwt_user_scope_algorithms`; an inner `None` is what keys imply.
@@ -112,7 +121,7 @@ settings! {
     /// `jwt_user_scope_require`
     require: Rc<Requirement<V>>,
     /// `jwt_user_scope_bypass`
-    bypass: Rc<[V]>,
+    bypass: Rc<Bypass<V>>,
     /// `jwt_user_scope_token`
     token: Option<V>,
     /// `jwt_user_scope_realm`, the inside of a quoted-string
@@ -129,9 +138,52 @@ settings! {
     cache: Option<Rc<Cache>>,
 }
 
+/// Whether a value holds, as nginx reads a condition: it is neither empty nor `0`.
+pub fn holds(value: &[u8]) -> bool {
+    !matches!(value, b"" | b"0")
+}
+
+impl<V> Requirement<V> {
+    /// Asks of one value after the other whether it holds, until one does not.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn check(&self, holds: impl FnMut(&V) -> bool) -> Result<(), Denied> {
+        match self.values.iter().all(holds) {
+            true => Ok(()),
+            false if self.unauthorized => Err(Denied::RequirementFailedToken),
+            false => Err(Denied::RequirementFailed),
+        }
+    }
+}
+
 impl<V> Default for Requirement<V> {
     fn default() -> Self {
         Self { values: Vec::new(), unauthorized: false }
+    }
+}
+
+impl<V> Bypass<V> {
+    /// Whether a variable in it is a claim: one of the module's, or one of `set`, which `jwt_user_scope_set` has defined.
+    /// It would hold for a claim `false`, too.
+    pub fn has_claim(&self, set: &[Box<[u8]>]) -> bool {
+        self.claims().next().is_some() || self.variables.iter().any(|variable| set.contains(variable))
+    }
+
+    /// Whether it has this claim: it would hold for every token that has it.
+    fn names(&self, claim: &ClaimName) -> bool {
+        let ClaimName::Member(name) = claim else { return false };
+        self.claims().any(|known| known.eq_ignore_ascii_case(name.as_bytes()))
+    }
+
+    fn claims(&self) -> impl Iterator<Item = &[u8]> {
+        self.variables.iter().filter_map(|variable| variable.strip_prefix(b"jwt_user_scope_claim_"))
+    }
+}
+
+impl<V> Default for Bypass<V> {
+    fn default() -> Self {
+        Self { values: Vec::new(), variables: Vec::new() }
     }
 }
 
@@ -154,7 +206,9 @@ impl<V: Clone, E: Clone, P: Clone + std::fmt::Display> Settings<V, E, P> {
     {
         match words[0].as_ref() {
             b"jwt_user_scope" => once(&mut self.check, words, |w| check(reader, w)),
-            b"jwt_user_scope_claim" => once(&mut self.claim, words, |w| claim_name(w, &w[1])),
+            b"jwt_user_scope_claim" => {
+                once(&mut self.claim, words, |w| unless_off(w, |w| claim_name(w, &w[1]).map(Some)))
+            }
             b"jwt_user_scope_secret" => keys::add_secret(&mut self.keys, reader, words),
             b"jwt_user_scope_key_file" => keys::add_file(&mut self.keys, reader, words),
             b"jwt_user_scope_key_request" => keys::add_request(&mut self.keys, reader, words),
@@ -164,8 +218,10 @@ impl<V: Clone, E: Clone, P: Clone + std::fmt::Display> Settings<V, E, P> {
             b"jwt_user_scope_issuer" => once(&mut self.issuers, words, names),
             b"jwt_user_scope_audience" => once(&mut self.audiences, words, names),
             b"jwt_user_scope_type" => once(&mut self.types, words, names),
-            b"jwt_user_scope_leeway" => once(&mut self.leeway, words, |w| leeway(reader, w)),
-            b"jwt_user_scope_max_lifetime" => once(&mut self.max_lifetime, words, |w| seconds(reader, w)),
+            b"jwt_user_scope_leeway" => once(&mut self.leeway, words, |w| unless_off(w, |w| leeway(reader, w))),
+            b"jwt_user_scope_max_lifetime" => {
+                once(&mut self.max_lifetime, words, |w| unless_off(w, |w| seconds(reader, w)))
+            }
             b"jwt_user_scope_preflight" => {
                 once(&mut self.preflight, words, |w| one_of(w, &[("on", true), ("off", false)]))
             }
@@ -196,12 +252,22 @@ impl<V: Clone, E: Clone, P: Clone + std::fmt::Display> Settings<V, E, P> {
         }
     }
 
+    /// The claim that names the user.
+    pub fn user_claim(&self) -> ClaimName {
+        self.claim.clone().flatten().unwrap_or_else(|| ClaimName::Member("uid".into()))
+    }
+
     /// The policy of a location with these settings.
     ///
     /// # Errors
-    /// It has no key.
+    /// It has no key, or its bypass holds for everybody.
     pub fn policy(&self, scope: Scope, keys: Rc<Keys>) -> Result<Policy, String> {
-        let claim = self.claim.clone().unwrap_or_else(|| ClaimName::Member("uid".into()));
+        let claim = self.user_claim();
+        if self.bypass.as_ref().is_some_and(|bypass| bypass.names(&claim)) {
+            return Err("\"jwt_user_scope_bypass\" names the claim of the user, which every verified token has: name \
+                        another, or a \"map\" over it"
+                .into());
+        }
         let rules = Rules {
             issuers: self.issuers.clone().unwrap_or_default(),
             audiences: self.audiences.clone().unwrap_or_default(),
@@ -243,15 +309,21 @@ fn require<R: Reader>(reader: &R, words: &[R::Word]) -> Result<Rc<Requirement<R:
     Ok(Rc::new(Requirement { values: compile_all(reader, &words[..values])?, unauthorized }))
 }
 
-fn bypass<R: Reader>(reader: &R, words: &[R::Word]) -> Result<Rc<[R::Value]>, Wrong> {
-    check_bypass(words)?;
-    compile_all(reader, words).map(Into::into)
+fn bypass<R: Reader>(reader: &R, words: &[R::Word]) -> Result<Rc<Bypass<R::Value>>, Wrong> {
+    let variables = bypass_variables(words)?;
+    Ok(Rc::new(Bypass { values: compile_all(reader, words)?, variables }))
 }
 
 fn token<R: Reader>(reader: &R, words: &[R::Word]) -> Result<Option<R::Value>, Wrong> {
     // The value is not shown: somebody may have written a token.
     if !has_variable(&words[1]) {
         return Err(format!("value of \"{}\" directive must contain a variable", words[0]));
+    }
+    if variables_of(words[1].as_ref()).any(|name| name.eq_ignore_ascii_case(b"http_authorization")) {
+        return Err(format!(
+            "value of \"{}\" directive is a header that holds more than the token: leave the directive out",
+            words[0]
+        ));
     }
     compile_all(reader, words).map(|mut values| values.pop())
 }

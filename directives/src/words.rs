@@ -61,6 +61,9 @@ fn name<W: Word>(words: &[W], word: &W) -> Result<Box<str>, Wrong> {
     match std::str::from_utf8(word.as_ref()) {
         Ok("") => Err(format!("empty value in \"{}\" directive", words[0])),
         Ok("off") => Err(invalid(words, word, "\"off\" stands alone")),
+        Ok(name) if names_a_variable(name) => {
+            Err(invalid(words, word, "it is compared as it is written, and variables are not evaluated"))
+        }
         Ok(name) => Ok(name.into()),
         Err(_) => Err(invalid(words, word, "it is not UTF-8")),
     }
@@ -108,7 +111,7 @@ pub(crate) fn requirement<W: Word>(words: &[W]) -> Result<(usize, bool), Wrong> 
         return Err(invalid(words, word, "it must be \"error=401\" or \"error=403\", and the last one"));
     }
     if values == 1 {
-        return Err(format!("\"{}\" directive requires no value", words[0]));
+        return Err(format!("\"{}\" directive names no value that is required", words[0]));
     }
     stands_alone(words)?;
     // Any other text is there whatever the variables hold, so that the condition would hold always.
@@ -116,14 +119,18 @@ pub(crate) fn requirement<W: Word>(words: &[W]) -> Result<(usize, bool), Wrong> 
     Ok((values, unauthorized))
 }
 
-/// What `jwt_user_scope_bypass` may not say.
-pub(crate) fn check_bypass<W: Word>(words: &[W]) -> Result<(), Wrong> {
+/// `jwt_user_scope_bypass <value> ...`: the variables that it is made of, in lower case.
+pub(crate) fn bypass_variables<W: Word>(words: &[W]) -> Result<Vec<Box<[u8]>>, Wrong> {
     // What always holds would open every user's path to every token.
     only_variables(words, &words[1..])?;
     if let Some(word) = words[1..].iter().find(|word| names_the_token(word.as_ref())) {
         return Err(invalid(words, word, "every verified token has one: name a claim, or a \"map\" over one"));
     }
-    Ok(())
+    Ok(words[1..]
+        .iter()
+        .flat_map(|word| variables_of(word.as_ref()))
+        .map(|name| name.to_ascii_lowercase().into())
+        .collect())
 }
 
 fn only_variables<W: Word>(words: &[W], values: &[W]) -> Result<(), Wrong> {
@@ -170,6 +177,7 @@ pub(crate) fn has_variable<W: Word>(word: &W) -> bool {
 
 /// `jwt_user_scope_guard <path-template> ...`
 pub(crate) fn guard_templates<W: Word>(words: &[W]) -> Result<Guard, Wrong> {
+    stands_alone(words)?;
     let mut guard = Guard::new();
     for word in &words[1..] {
         let add = guard.add(word.as_ref());
@@ -180,6 +188,7 @@ pub(crate) fn guard_templates<W: Word>(words: &[W]) -> Result<Guard, Wrong> {
 
 /// `jwt_user_scope_algorithms <alg> ...`
 pub(crate) fn algorithms<W: Word>(words: &[W]) -> Result<Algorithms, Wrong> {
+    stands_alone(words)?;
     let mut allowed = Algorithms::default();
     for word in &words[1..] {
         let allow = allowed.allow(word.as_ref());
@@ -207,6 +216,10 @@ fn stands_alone<W: Word>(words: &[W]) -> Result<(), Wrong> {
     }
 }
 
+fn names_a_variable(text: &str) -> bool {
+    text.split('$').skip(1).any(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_' || c == '{'))
+}
+
 fn is_name(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(|&b| b.is_ascii_alphanumeric() || b == b'_')
 }
@@ -225,5 +238,10 @@ fn is_variables_only(word: &[u8]) -> bool {
 fn names_the_token(word: &[u8]) -> bool {
     let own: [&[u8]; 4] =
         [b"jwt_user_scope_user", b"jwt_user_scope_payload", b"jwt_user_scope_claim_exp", b"jwt_user_scope_header_alg"];
-    word.split(|&b| matches!(b, b'$' | b'{' | b'}')).any(|part| own.iter().any(|name| part.eq_ignore_ascii_case(name)))
+    variables_of(word).any(|variable| own.iter().any(|name| variable.eq_ignore_ascii_case(name)))
+}
+
+/// The names of a value's variables, where it is made of nothing else.
+pub(crate) fn variables_of(word: &[u8]) -> impl Iterator<Item = &[u8]> {
+    word.split(|&b| matches!(b, b'$' | b'{' | b'}')).filter(|name| !name.is_empty())
 }

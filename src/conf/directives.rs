@@ -2,6 +2,7 @@
 
 use core::ffi::{c_char, c_void};
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use ::directives::{Reader, Wrong, claim_variable};
 use nginx_sys::{
@@ -110,7 +111,7 @@ fn set_variable(_: &mut Settings, cf: Conf, words: &[ngx_str_t]) -> Result<(), W
     if cf.defines_variable(&name) {
         return Err(format!("duplicate variable \"{}\" in \"{}\" directive", words[1], words[0]));
     }
-    let claim = cf.allocate(claim);
+    let claim = cf.allocate(Rc::new(claim));
     if claim.is_null() {
         return Err(format!("\"{}\" directive: out of memory", words[0]));
     }
@@ -126,7 +127,7 @@ fn set_status(_: &mut Settings, cf: Conf, words: &[ngx_str_t]) -> Result<(), Wro
         return Err(format!("\"{}\" directive is duplicate", words[0]));
     }
     if cf.main_conf().status.is_none() {
-        let status = Status::new(cf).ok_or_else(|| format!("\"{}\" directive has no memory", words[0]))?;
+        let status = Status::new(cf).ok_or_else(|| format!("\"{}\" directive: out of memory", words[0]))?;
         cf.main_conf().status = cf.keep(status);
     }
     Ok(())

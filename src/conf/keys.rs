@@ -58,8 +58,9 @@ fn fetched_sets(cf: Conf, sources: &KeySources, allowed: Option<Algorithms>) -> 
         let (uri, args) = (String::from_utf8_lossy(&request.uri), String::from_utf8_lossy(&request.args));
         let name = format!("jwt_user_scope {uri}?{args} {}", cf.server_identity());
         let zone = Zone::register(cf, &name);
-        let zone =
-            zone.ok_or_else(|| format!("\"jwt_user_scope_key_request\" has no memory in {}", request.position))?;
+        let zone = zone.ok_or_else(|| {
+            format!("\"jwt_user_scope_key_request\" directive: out of memory in {}", request.position)
+        })?;
         let status = cf.main_conf().status;
         if let Some(status) = status {
             status.show_set(&cf.server().name(), (&request.uri, &request.args), zone);

@@ -9,10 +9,12 @@ use core::ptr::NonNull;
 use std::rc::Rc;
 
 use ::directives::{Check, ErrorBody, LogLevel};
-use authz::{Cache, Guard, Policy};
+use authz::{Cache, Guard, Policy, Scope};
 use nginx_sys::{NGX_LOG_ERR, NGX_LOG_INFO, NGX_LOG_NOTICE, NGX_LOG_WARN, ngx_http_complex_value_t};
 
 use self::keys::{Built, built};
+use self::warnings::Seen;
+pub use self::warnings::check_servers;
 use crate::ffi::{Conf, Identities, Position, Request, Series};
 use crate::keyset::FetchedSets;
 use crate::log;
@@ -43,6 +45,7 @@ pub type KeyRequest = ::directives::KeyRequest<Position>;
 
 /// The values of `jwt_user_scope_require`.
 pub type Requirement = ::directives::Requirement<Value>;
+pub type Bypass = ::directives::Bypass<Value>;
 
 type KeySources = ::directives::KeySources<Position>;
 type Settings = ::directives::Settings<Value, Expected, Position>;
@@ -70,6 +73,8 @@ pub struct MainConf {
     pub failure_mark: usize,
     /// What the servers are known by, once somebody has asked.
     pub identities: Option<Identities>,
+    /// What is to be looked at once all locations have been read.
+    seen: Seen,
 }
 
 /// What a configuration makes use of: nginx is not made to call what never has anything to do.
@@ -96,6 +101,8 @@ pub struct LocConf {
     guarded: Option<Guarded>,
     /// What is counted, and the series of the server.
     counted: Option<(&'static Status, Rc<Series>)>,
+    /// Its place among the locations; of a block without a name, that of the location around it.
+    place: Option<usize>,
 }
 
 /// A check in force.
@@ -108,7 +115,7 @@ pub struct Active {
     /// Those captures of the location's regexes that the compared value uses.
     pub captures: Vec<usize>,
     pub token: Option<Value>,
-    pub bypass: Rc<[Value]>,
+    pub bypass: Rc<Bypass>,
     pub require: Rc<Requirement>,
     pub answers: Rc<Answers>,
 }
@@ -158,6 +165,9 @@ impl LocConf {
         cf.main_conf().uses.guards |= self.guarded.is_some();
         self.counted = cf.main_conf().status.map(|status| (status, status.server(&cf.server().name())));
         self.show_server(self.guarded.is_some());
+        let is_open = self.settings.check.is_none() && self.guarded.is_none();
+        let location = cf.location(prev.place, is_open);
+        self.place = location.map(|location| cf.main_conf().seen.layout.add(location)).or(prev.place);
         self.captures = prev.captures.iter().copied().chain(cf.regex_captures()).collect();
 
         let Some(Check::On { scope, expected, position }) = self.settings.check.clone() else { return Ok(()) };
@@ -168,7 +178,12 @@ impl LocConf {
         let used = expected.map_or_else(Vec::new, |expected| cf.variables_of(expected));
         let captures: Vec<_> = used.iter().copied().filter(|index| self.captures.contains(index)).collect();
         if is_new {
-            warnings::check(cf, scope, &captures, captures.len() == used.len(), &position);
+            let bypass = self.settings.bypass.as_ref();
+            let holds_for_false = bypass.is_some_and(|bypass| bypass.has_claim(&cf.main_conf().set_variables));
+            warnings::check(cf, scope, &captures, captures.len() == used.len(), holds_for_false, &position);
+            if let Some(place) = self.place.filter(|_| scope == Scope::User) {
+                cf.main_conf().seen.checked.push((place, position.clone()));
+            }
         }
 
         let failed = |message| {
@@ -179,6 +194,7 @@ impl LocConf {
             Some(sources) => sources.clone(),
             None => cf.main_conf().default_keys(&position),
         };
+        cf.main_conf().seen.fetches(cf.server(), &sources.requests);
         let allowed = self.settings.algorithms.flatten();
         let built = built(cf, &sources, allowed).map_err(failed)?;
         let policy =

@@ -1,20 +1,41 @@
 //! Warnings about configurations that quietly undo the check.
 
-use authz::{Scope, demands_slash, is_unanchored, stops_at_line_end, takes_part_of_segment};
+use std::mem;
+use std::rc::Rc;
 
-use crate::ffi::{Conf, Position};
+use authz::{Scope, demands_slash, is_unanchored, stops_at_line_end, takes_part_of_segment};
+use directives::{Layout, Shadow};
+
+use super::KeyRequest;
+use crate::ffi::{Conf, Position, Server, ServerId};
 use crate::log;
 
+/// What is to be looked at once all locations have been read.
+#[derive(Default)]
+pub struct Seen {
+    pub layout: Layout<ServerId>,
+    /// Locations that compare a user, by their places, and their directives.
+    pub checked: Vec<(usize, Position)>,
+    /// Key sets, each with the server that fetches it and its name.
+    fetched: Vec<(ServerId, String, Rc<KeyRequest>)>,
+}
+
+impl Seen {
+    /// Key sets that a server fetches.
+    pub fn fetches(&mut self, server: Server, requests: &[Rc<KeyRequest>]) {
+        for request in requests {
+            if !self.fetched.iter().any(|(known, _, one)| *known == server.id() && Rc::ptr_eq(one, request)) {
+                self.fetched.push((server.id(), server.name(), request.clone()));
+            }
+        }
+    }
+}
+
 /// Looks at a location with a check in force. `captures` are those of its regex that it compares, and
-/// `captured` tells whether it compares nothing else.
-pub fn check(cf: Conf, scope: Scope, captures: &[usize], captured: bool, position: &Position) {
+/// `captured` tells whether it compares nothing else; `holds_for_false`, whether its bypass would hold for a claim `false`.
+pub fn check(cf: Conf, scope: Scope, captures: &[usize], captured: bool, holds_for_false: bool, position: &Position) {
     let location = String::from_utf8_lossy(cf.location_name());
-    let warn = |problem: &str, remedy: &str| {
-        log::conf_warning(
-            cf,
-            format_args!("\"jwt_user_scope\" in location \"{location}\": {problem}: {remedy} in {position}"),
-        );
-    };
+    let warn = |problem: &str, remedy: &str| warn(cf, &location, problem, remedy, position);
     if cf.satisfies_any() {
         warn("\"satisfy any\" lets requests in without a token", "use \"satisfy all\", or give the others a location");
     }
@@ -33,11 +54,14 @@ pub fn check(cf: Conf, scope: Scope, captures: &[usize], captured: bool, positio
             "leave it on in all servers of the address",
         );
     }
+    if holds_for_false {
+        warn("the bypass holds for a claim that is \"false\", too, as a text", "name a \"map\" over the claim");
+    }
     if let Some(regex) = cf.location_regex() {
         let names: Vec<_> = captures.iter().map(|&index| cf.variable_name(index)).collect();
         if demands_slash(regex, &names) {
             warn(
-                "the regex demands a slash after the user, so that the path without one is not checked here",
+                "the regex demands a slash, so that the path without one is not checked here",
                 "end it with \"(?:/|$)\"",
             );
         }
@@ -48,12 +72,60 @@ pub fn check(cf: Conf, scope: Scope, captures: &[usize], captured: bool, positio
             );
         }
         if is_unanchored(regex, &names) {
-            warn("the regex finds its path behind another one, too", "begin it with \"^\"");
+            warn(
+                "the regex may find its path behind another one",
+                "begin it with \"^\", and let nothing before the user match slashes",
+            );
         }
         if stops_at_line_end(regex) {
             warn(
                 "the end of the regex stops at a line end, which a path may hold encoded",
-                "leave \".*\" and \"$\" out",
+                "leave \".*\" and \"$\" out, or write \"[\\s\\S]*\"",
+            );
+        }
+    }
+}
+
+fn warn(cf: Conf, location: &str, problem: &str, remedy: &str, position: &Position) {
+    log::conf_warning(
+        cf,
+        format_args!("\"jwt_user_scope\" in location \"{location}\": {problem}: {remedy} in {position}"),
+    );
+}
+
+/// Looks at all servers, once they have been read.
+pub fn check_servers(cf: Conf) {
+    let Seen { layout, checked, fetched } = mem::take(&mut cf.main_conf().seen);
+    for (place, position) in checked {
+        let location = layout.name(place);
+        for shadow in layout.shadows(place) {
+            let (problem, remedy) = match shadow {
+                Shadow::FinalPrefix(name) => (
+                    format!("location \"^~ {name}\" keeps requests from its regex, and has no check"),
+                    "leave \"^~\" out, or check there, too",
+                ),
+                Shadow::Inner(name, around) => (
+                    format!("location \"{name}\" within \"{around}\" comes first, and has no check"),
+                    "put this one in there, before it, or check there, too",
+                ),
+                Shadow::Earlier(name) => (
+                    format!("location \"{name}\" comes first, and has no check"),
+                    "put it behind this one, or check there, too",
+                ),
+            };
+            warn(cf, location, &problem, remedy, &position);
+        }
+    }
+    for (server, name, request) in fetched {
+        let uri = String::from_utf8_lossy(&request.uri);
+        if !layout.has_place_for(&server, &uri) {
+            log::conf_warning(
+                cf,
+                format_args!(
+                    "\"jwt_user_scope_key_request\" has no location \"{uri}\" in server \"{name}\", and would take keys from \
+                     where else that path leads: add \"location = {uri}\", and make it \"internal\", in {}",
+                    request.position
+                ),
             );
         }
     }

@@ -9,6 +9,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use directives::{Choice, Location};
 use nginx_sys::{
     NGX_HTTP_SATISFY_ANY, NGX_OK, NGX_PROCESS_SIGNALLER, ngx_array_push, ngx_conf_full_name, ngx_conf_log_error,
     ngx_conf_t, ngx_hash_key_t, ngx_http_add_variable, ngx_http_compile_complex_value,
@@ -20,7 +21,7 @@ use nginx_sys::{
 use ngx::log::{LOG_BUFFER_SIZE, write_fmt};
 
 use super::request::indexes_of;
-use super::server::{Identities, Server, slashes_are_merged};
+use super::server::{Identities, Server, ServerId, slashes_are_merged};
 use super::{Getter, Handler, bytes, index_of_core_module, index_of_module, log_to, str_of, text};
 use crate::conf::{Expected, MainConf};
 
@@ -246,6 +247,28 @@ impl<'c> Conf<'c> {
         let name = &self.core_loc_conf().name;
         // SAFETY: the name lives as long as the configuration.
         unsafe { bytes(name.data, name.len) }
+    }
+
+    /// The location, as a part of its server; `parent` is the place of the one around it. `None` for a server, for a
+    /// location that only nginx itself chooses, and for a block without a name.
+    pub fn location(self, parent: Option<usize>, open: bool) -> Option<Location<ServerId>> {
+        let location = self.core_loc_conf();
+        let choice = match () {
+            () if self.location_name().is_empty() || location.noname() == 1 || location.named() == 1 => return None,
+            () if !location.regex.is_null() => Choice::Regex,
+            () if location.exact_match() == 1 => Choice::Exact,
+            () if location.noregex() == 1 => Choice::FinalPrefix,
+            () => Choice::Prefix,
+        };
+        Some(Location {
+            server: self.server().id(),
+            parent,
+            choice,
+            name: String::from_utf8_lossy(self.location_name()).into(),
+            internal: location.internal == 1,
+            passes_on: location.handler.is_some(),
+            open,
+        })
     }
 
     /// The text of the location's regex, if it has one.

@@ -34,7 +34,7 @@ pub use self::conf::{Conf, Place, Position};
 pub use self::counters::{CounterZone, Counters, Series};
 pub use self::fetch::Fetch;
 pub use self::request::{Captures, Request, VariableValue};
-pub use self::server::Identities;
+pub use self::server::{Identities, Server, ServerId};
 pub use self::wait::Wake;
 pub use self::zone::{Attempt, FETCH_TIMEOUT, MAX_TEXT, Turn, Zone, forget_freed};
 use crate::conf::MainConf;

@@ -13,9 +13,17 @@ use super::text;
 #[derive(Clone, Copy)]
 pub struct Server<'c>(&'c ngx_http_core_srv_conf_t);
 
+/// Which server it is, in the configuration that is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ServerId(*const ngx_http_core_srv_conf_t);
+
 impl<'c> Server<'c> {
     pub(super) fn new(server: &'c ngx_http_core_srv_conf_t) -> Self {
         Self(server)
+    }
+
+    pub fn id(self) -> ServerId {
+        ServerId(self.0)
     }
 
     /// Its first name; empty when it has none.

@@ -19,7 +19,7 @@ fn setup() -> Setup {
 }
 
 /// The commented paragraphs that begin with `Variant:`, and what each would put in its place: the whole
-/// location, or one directive at a time.
+/// block, or one directive at a time. A variant may use the maps that others define.
 fn variants(conf: &str) -> Vec<(String, String)> {
     let comment = |line: &&str| line.trim_start().starts_with('#');
     let paragraphs = conf.split("\n\n").filter(|paragraph| paragraph.trim_start().starts_with("# Variant:"));
@@ -32,7 +32,7 @@ fn alternatives(paragraph: &str) -> Vec<String> {
     let code: Vec<&str> =
         lines.skip_while(|line| !line.is_empty()).filter(|line| line.ends_with([';', '{', '}'])).collect();
     match code.first() {
-        Some(first) if first.starts_with("location") => vec![code.join("\n")],
+        Some(first) if first.ends_with('{') => vec![code.join("\n")],
         _ => code.into_iter().map(str::to_owned).collect(),
     }
 }
@@ -62,8 +62,10 @@ fn is_accepted_with_each_variant() {
     let conf = example(&setup);
     let variants = variants(&conf);
     assert!(variants.len() >= 5, "too few variants: {variants:#?}");
-    for (paragraph, code) in variants {
-        let check = setup.check_whole(&conf.replace(&paragraph, &code));
+    let maps = variants.iter().filter(|(_, code)| code.starts_with("map"));
+    let with_maps = maps.fold(conf, |conf, (paragraph, code)| conf.replace(paragraph, code));
+    for (paragraph, code) in &variants {
+        let check = setup.check_whole(&with_maps.replace(paragraph, code));
         assert!(check.accepted, "{code}: {}", check.stderr);
     }
 }

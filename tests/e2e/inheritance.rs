@@ -119,6 +119,40 @@ fn off_gives_the_type_its_default_back() {
 }
 
 #[test]
+fn a_cancelled_claim_is_the_default_again() {
+    let rule = Rule {
+        name: "jwt_user_scope_claim",
+        values: ["a", "b"],
+        requests: [
+            |p| get(p).token(&token(claims(r#""a":"alice""#))),
+            |p| get(p).token(&token(claims(r#""b":"alice""#))),
+            |p| get(p).token(&uid("alice")),
+        ],
+        word: "bad_claim",
+    };
+    judge(&rule, "jwt_user_scope any;", [false, false, true]);
+}
+
+#[test]
+fn cancelled_times_are_none() {
+    let nginx = Setup::new().http(&format!(
+        "jwt_user_scope_leeway 1m; jwt_user_scope_max_lifetime 1m; {}",
+        scoped_server(
+            "jwt_user_scope any;
+            location /inherited { empty_gif; }
+            location /off { jwt_user_scope_leeway off; jwt_user_scope_max_lifetime off; empty_gif; }"
+        )
+    ));
+    let now = now();
+    let long = token(format!(r#"{{"uid":"alice","iat":{now},"exp":{}}}"#, now + 3600));
+    let expired = token(format!(r#"{{"uid":"alice","iat":{now},"exp":{}}}"#, now - 30));
+    for (path, of_long, of_expired) in [("/inherited", "lifetime_exceeded", "ok"), ("/off", "ok", "expired")] {
+        expect(path, of_long, &get(path).token(&long).send(&nginx));
+        expect(path, of_expired, &get(path).token(&expired).send(&nginx));
+    }
+}
+
+#[test]
 fn a_cancelled_bypass_opens_nothing() {
     let rule = Rule {
         name: "jwt_user_scope_bypass",

@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 use crate::common::*;
 
 const REFERENCE: &str = include_str!("../../docs/reference.md");
-const DOCUMENTS: [(&str, &str); 6] = [
+const DOCUMENTS: [(&str, &str); 7] = [
     ("README.md", include_str!("../../README.md")),
     ("docs/reference.md", REFERENCE),
     ("docs/recipes.md", include_str!("../../docs/recipes.md")),
+    ("docs/paths.md", include_str!("../../docs/paths.md")),
     ("docs/keys.md", include_str!("../../docs/keys.md")),
     ("docs/explain.md", include_str!("../../docs/explain.md")),
     ("docs/operating.md", include_str!("../../docs/operating.md")),

@@ -84,7 +84,7 @@ fn a_slash_that_the_regex_demands_is_warned_about() {
         "^/users/(?<user_id>[^/]+)/",
         r"^/users/(?<user_id>[^/]+)\/",
         "^/users/(?<user_id>[^/]+)/.*",
-        "^/users/(?<user_id>[^/]+)/profile",
+        "^/users/(?<user_id>[^/]+)/profile/",
         "^/users/(?<user_id>[^/]+)/(?<rest>.+)",
         "^/users/(?<user_id>[^/]+)/$",
         "^/users/(?P<user_id>[^/]+)/",
@@ -98,6 +98,7 @@ fn a_slash_that_the_regex_demands_is_warned_about() {
         "^/users/(?<user_id>[^/]+)/?",
         "^/users/(?<user_id>[^/]+)$",
         "^/users/(?<user_id>[^/]+)",
+        "^/users/(?<user_id>[^/]+)/profile",
     ] {
         assert_quiet(&location(regex));
     }
@@ -106,7 +107,12 @@ fn a_slash_that_the_regex_demands_is_warned_about() {
 #[test]
 fn a_regex_that_may_take_a_part_of_a_segment_is_warned_about() {
     let location = |regex: &str| format!("location ~ {regex} {{\njwt_user_scope on; # here\n}}");
-    for regex in [r"^/users/(?<user_id>\w+)", r"^/users/(?<user_id>\w+)/?", r"^/users/(?<user_id>\w+)(/.*)?"] {
+    for regex in [
+        r"^/users/(?<user_id>\w+)",
+        r"^/users/(?<user_id>\w+)/?",
+        r"^/users/(?<user_id>\w+)(/.*)?",
+        r"^/users/(?<user_id>[^/]+)\b",
+    ] {
         assert_warned(&location(regex), "part of a segment");
     }
     for regex in [r"^/users/(?<user_id>\w+)(?:/|$)", r"^/users/(?<user_id>\w+)/?$", "^/users/(?<user_id>[^/]+)/?"] {
@@ -124,6 +130,100 @@ fn a_slash_between_two_parts_of_the_user_is_none() {
 fn a_regex_that_stops_at_a_line_end_is_warned_about() {
     assert_warned("location ~ ^/users/(?<user_id>[^/]+)(?:/|$)(.*)$ {\njwt_user_scope on; # here\n}", "line end");
     assert_quiet("location ~ ^/users/(?<user_id>[^/]+)(?:/|$) { jwt_user_scope on; }");
+}
+
+#[test]
+fn a_regex_that_finds_a_path_behind_another_is_warned_about() {
+    let location = |regex: &str| format!("location ~ {regex} {{\njwt_user_scope on; # here\n}}");
+    for regex in [
+        "/users/(?<user_id>[^/]+)(?:/|$)",
+        "(?i)/users/(?<user_id>[^/]+)(?:/|$)",
+        "^/health|/users/(?<user_id>[^/]+)(?:/|$)",
+        "^/api/.*users/(?<user_id>[^/]+)(?:/|$)",
+    ] {
+        assert_warned(&location(regex), "behind another one");
+    }
+    assert_quiet(&location("(?i)^/users/(?<user_id>[^/]+)(?:/|$)"));
+}
+
+const CHECKED: &str = "location ~ ^/users/(?<user_id>[^/]+)(?:/|$) {\njwt_user_scope on; # here\n}";
+
+#[test]
+fn a_location_that_comes_before_the_check_is_warned_about() {
+    let pass = "proxy_pass http://unix:echo.sock;";
+    let other = |location: &str, inside: &str| format!("location {location} {{ {pass} {inside} }}\n{CHECKED}");
+    assert_warned(&other("^~ /users/", ""), "\"^~ /users/\" keeps requests from its regex");
+    assert_warned(&other(r"~* \.png$", ""), r#""\.png$" comes first"#);
+    let inner = other("/", &format!(r"location ~ \.png$ {{ {pass} }}"));
+    assert_warned(&inner, r#""\.png$" within "/" comes first"#);
+    for said in ["jwt_user_scope off;", "jwt_user_scope any;", "jwt_user_scope_guard /users/:user_id;"] {
+        assert_quiet(&other("^~ /users/", said));
+        assert_quiet(&other(r"~* \.png$", said));
+    }
+    assert_quiet(&other("/users/", ""));
+    assert_quiet(&format!("{CHECKED}\nlocation ~ \\.png$ {{ {pass} }}"));
+    assert_quiet(&format!("location ~ \\.png$ {{ expires 1d; }}\n{CHECKED}"));
+    assert_quiet(&format!("jwt_user_scope_guard /users/:user_id; {}", other("^~ /users/", "")));
+}
+
+/// What it warns of is so.
+#[test]
+fn a_location_that_comes_before_the_check_passes_requests_on() {
+    let checked = "location ~ ^/users/(?<user_id>[^/]+)(?:/|$) { jwt_user_scope on; empty_gif; }";
+    for other in
+        ["location ^~ /users/", r"location ~ \.png$", r"location / { empty_gif; } location /users/ { location ~ \.png$"]
+    {
+        let end = if other.contains("location / ") { "}" } else { "" };
+        let nginx = Setup::new().http(&scoped_server(&format!("{other} {{ empty_gif; }} {end} {checked}")));
+        assert_eq!(get("/users/alice/a.png").send(&nginx).status, 200, "{other}");
+    }
+}
+
+#[test]
+fn a_bypass_that_holds_for_false_is_warned_about() {
+    let location = |bypass: &str| {
+        format!(
+            "location ~ ^/users/(?<user_id>[^/]+)(?:/|$) {{ jwt_user_scope_bypass {bypass};\njwt_user_scope on; # here\n}}"
+        )
+    };
+    assert_warned(&location("$jwt_user_scope_claim_is_admin"), "\"false\"");
+    assert_warned(&location("$owner$JWT_user_scope_claim_is_admin"), "\"false\"");
+    assert_quiet(&location("$owner"));
+    let set = |body: &str| {
+        Setup::new()
+            .check(&format!("jwt_user_scope_set $Nested /app/admin; server {{ listen unix:nginx.sock; {body} }}"))
+    };
+    let set = set(&location("$nested"));
+    assert!(set.accepted && set.stderr.contains("\"false\""), "{}", set.stderr);
+}
+
+#[test]
+fn keys_that_another_location_would_bring_are_warned_about() {
+    let server = |location: &str| {
+        format!("{location} location /users {{ jwt_user_scope any;\njwt_user_scope_key_request /_jwks?x; # here\n}}")
+    };
+    let pass = "proxy_pass http://unix:echo.sock;";
+    for location in ["", &format!("location / {{ {pass} }}"), &format!("location = /_jwks2 {{ {pass} }}")] {
+        let check = check(&server(location));
+        let says = "\"jwt_user_scope_key_request\" has no location \"/_jwks\" in server \"\"";
+        assert_eq!(check.stderr.matches("[warn]").count(), 1, "{}", check.stderr);
+        assert!(check.stderr.contains(says) && check.stderr.contains(&check.here), "{}", check.stderr);
+    }
+    for location in ["= /_jwks", "/_jwks", "^~ /_", "~ ^/_jwks$"] {
+        assert_quiet(&server(&format!("location {location} {{ internal; {pass} }}")));
+    }
+    assert_quiet(&server("location /_jwks { proxy_pass http://unix:echo.sock; }"));
+    // Each server needs one.
+    let with = "location = /_jwks { internal; proxy_pass http://unix:echo.sock; }";
+    let servers = ["a", "b"].map(|name| {
+        let own = if name == "a" { with } else { "" };
+        format!(
+            "server {{ listen unix:nginx.sock; server_name {name}; {own} location /users {{ jwt_user_scope any; }} }}"
+        )
+    });
+    let check = Setup::new().check(&format!("jwt_user_scope_key_request /_jwks;\n{}", servers.join("\n")));
+    assert!(check.accepted && check.stderr.contains("in server \"b\""), "{}", check.stderr);
+    assert_eq!(check.stderr.matches("[warn]").count(), 1, "{}", check.stderr);
 }
 
 /// Blocks without a location of their own repeat nothing.

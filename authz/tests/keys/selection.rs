@@ -138,18 +138,26 @@ fn secret(number: usize) -> Vec<u8> {
 
 #[test]
 fn a_bounded_number_of_keys_is_tried() {
-    // A set may have many keys under one kid. Those behind the bound are not reached.
+    // Those behind the bound are not reached: keys of one kid, and for a token that names none, any.
     let mut keys = Keys::default();
-    for number in 0..MAX_TRIED + 1 {
+    for number in 0..MAX_TRIED {
         keys = with_secret(keys, &secret(number), &label(Some("k"), None));
     }
+    let keys = with_secret(keys, &secret(MAX_TRIED), &label(Some("other"), None));
+    let keys = with_secret(keys, &secret(MAX_TRIED + 1), &label(None, None));
     let policy = crate::policy(keys);
-    for (number, expected) in [(MAX_TRIED - 1, Ok(Granted::Ok)), (MAX_TRIED, Err(Denied::BadSignature))] {
-        for kid in [Some("k"), None] {
-            let token = sign(&secret(number), &header(kid), CLAIMS);
-            let decision = authz::decide(&policy, crate::input(&token, &[]), 1, &mut ());
-            assert_eq!(decision.outcome, expected, "{number} {kid:?}");
-        }
+    let bad = Err(Denied::BadSignature);
+    for (number, kid, expected) in [
+        (MAX_TRIED - 1, Some("k"), Ok(Granted::Ok)),
+        (MAX_TRIED - 1, None, Ok(Granted::Ok)),
+        (MAX_TRIED, Some("other"), Ok(Granted::Ok)),
+        (MAX_TRIED, None, bad),
+        (MAX_TRIED + 1, Some("k"), bad),
+        (MAX_TRIED + 1, Some("other"), Ok(Granted::Ok)),
+    ] {
+        let token = sign(&secret(number), &header(kid), CLAIMS);
+        let decision = authz::decide(&policy, crate::input(&token, &[]), 1, &mut ());
+        assert_eq!(decision.outcome, expected, "{number} {kid:?}");
     }
 }
 
@@ -173,6 +181,17 @@ fn keys_that_would_never_be_tried_are_refused() {
     }
     keys.add_secret(&[b'k'; 64], SecretForm::default(), &label(Some("k"), None)).unwrap();
     let refused = keys.add_secret(&[b'n'; 64], SecretForm::default(), &label(None, None));
+    assert_eq!(refused, Err(SecretError::TooManyKeys));
+}
+
+#[test]
+fn keys_of_one_kid_that_would_never_be_tried_are_refused() {
+    let mut keys = Keys::default();
+    for number in 0..MAX_TRIED {
+        keys.add_secret(&secret(number), SecretForm::default(), &label(Some("k"), None)).unwrap();
+        keys.add_secret(&secret(number), SecretForm::default(), &label(Some(&format!("k{number}")), None)).unwrap();
+    }
+    let refused = keys.add_secret(&[b'n'; 64], SecretForm::default(), &label(Some("k"), Some("another issuer")));
     assert_eq!(refused, Err(SecretError::TooManyKeys));
 }
 

@@ -174,6 +174,7 @@ fn variables_that_only_nginx_has_are_asked_for() {
             server {
                 location = /status { jwt_user_scope_status; }
                 location /map { jwt_user_scope $owner; }
+                location /own { jwt_user_scope on; }
                 location /plan { jwt_user_scope any; jwt_user_scope_require $plan $http_x_role; }
                 location ~ ^/elsewhere/(?<tenant>.+)$ { }
                 location /captured { jwt_user_scope $tenant; }
@@ -187,9 +188,28 @@ fn variables_that_only_nginx_has_are_asked_for() {
     assert_eq!(room.explain(&["--path", "/map", "--set", "owner=A"], &token).word(), "ok");
     assert_eq!(room.explain(&["--path", "/map", "--set", "$owner=B"], &token).word(), "user_mismatch");
     assert_eq!(room.explain(&["--path", "/map", "--user", "A"], &token).word(), "ok");
+    let said = room.explain(&["--path", "/own"], &token);
+    assert!(said.stderr.contains("the value of $user_id is not known: give it with --user <user>"), "{said:?}");
     assert_eq!(room.explain(&["--path", "/plan"], &token).word(), "requirement_failed");
     assert_eq!(room.explain(&["--path", "/plan", "--header", "X-Role: admin"], &token).word(), "ok");
     assert_eq!(room.explain(&["--path", "/captured"], &token).word(), "empty_scope", "the location captures nothing");
+}
+
+/// nginx evaluates no more of them either.
+#[test]
+fn conditions_are_evaluated_until_one_decides() {
+    let room = Room::new(
+        "location /all { jwt_user_scope any; jwt_user_scope_require $arg_a $elsewhere; }
+        location /some { jwt_user_scope $arg_u; jwt_user_scope_bypass $arg_a $elsewhere; }",
+    );
+    let token = room.mint(&["--path", "/all", "--user", "A"]);
+    for (path, word) in [("/all?a=0", "requirement_failed"), ("/some?u=B&a=1", "bypassed"), ("/some?u=A", "ok")] {
+        assert_eq!(room.explain(&["--path", path], &token).word(), word, "{path}");
+    }
+    for path in ["/all?a=1", "/some?u=B&a=0"] {
+        let said = room.explain(&["--path", path], &token);
+        assert!(said.status == 2 && said.stderr.contains("the value of $elsewhere is not known"), "{path}: {said:?}");
+    }
 }
 
 #[test]

@@ -40,7 +40,7 @@ pub use moved_clock::Clocks;
 pub use nginx::{Nginx, children_of};
 #[cfg_attr(not(ngx_feature = "http_v2"), allow(unused_imports))]
 pub use python::python;
-pub use setup::{ConfigCheck, Setup, scoped_server};
+pub use setup::{ConfigCheck, Setup, assert_refused_here, scoped_server};
 pub use shortage::Shortage;
 pub use token::{EXP, HEADER, SECRET, b64, claims, now, sign, sign_hs512, token, uid};
 pub use workers::{PID_LOCATION, by_worker};

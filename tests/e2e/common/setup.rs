@@ -205,3 +205,12 @@ fn module() -> String {
     assert!(module.exists(), "there is no {name}: run `make build` first, or name the module in NGINX_MODULE");
     name
 }
+
+/// The configuration is refused once, in these words, with the place of the line that is marked `# here`.
+pub fn assert_refused_here(name: &str, check: &ConfigCheck, says: &str) {
+    assert!(!check.accepted, "{name}: accepted");
+    for part in ["jwt_user_scope", says, &check.here] {
+        assert!(check.stderr.contains(part), "{name}: no {part} in {}", check.stderr);
+    }
+    assert_eq!(check.stderr.matches("[emerg]").count(), 1, "{name}: {}", check.stderr);
+}

@@ -1,0 +1,203 @@
+//! Where the locations of the servers stand, and which of them take requests that another is to check.
+
+use std::rc::Rc;
+
+use authz::{finds_path_anywhere, literal_start};
+
+/// How a location is chosen (nginx: `ngx_http_core_find_location`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// `location = /uri`
+    Exact,
+    /// `location /uri`
+    Prefix,
+    /// `location ^~ /uri`: regexes are not tried.
+    FinalPrefix,
+    /// `location ~ regex`, `location ~* regex`
+    Regex,
+}
+
+/// A location of a server `S`.
+#[derive(Clone, Debug)]
+pub struct Location<S> {
+    /// The server.
+    pub server: S,
+    /// The location that it stands in, by its place in the layout.
+    pub parent: Option<usize>,
+    /// How it is chosen.
+    pub choice: Choice,
+    /// The path or the regex.
+    pub name: Rc<str>,
+    /// Only for requests within nginx.
+    pub internal: bool,
+    /// It passes requests on, rather than serving files.
+    pub passes_on: bool,
+    /// Nothing is said about a check or a guard.
+    pub open: bool,
+}
+
+/// The locations, in the order of the configuration.
+#[derive(Debug)]
+pub struct Layout<S>(Vec<Location<S>>);
+
+/// Why a regex location does not get requests that match it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shadow {
+    /// A prefix location is final.
+    FinalPrefix(Rc<str>),
+    /// A regex within a prefix location: its name, and the location's.
+    Inner(Rc<str>, Rc<str>),
+    /// A regex before it.
+    Earlier(Rc<str>),
+}
+
+impl<S> Default for Layout<S> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<S: PartialEq> Layout<S> {
+    /// Adds a location; its place is returned.
+    pub fn add(&mut self, location: Location<S>) -> usize {
+        self.0.push(location);
+        self.0.len() - 1
+    }
+
+    /// The path or the regex of the location at a place.
+    pub fn name(&self, place: usize) -> &str {
+        self.0.get(place).map_or("", |location| &location.name)
+    }
+
+    /// The locations without a check that take requests from the regex location at a place. Of those that take some, only
+    /// who passes them on.
+    pub fn shadows(&self, place: usize) -> Vec<Shadow> {
+        let Some(checked) = self.0.get(place).filter(|location| location.choice == Choice::Regex) else {
+            return Vec::new();
+        };
+        let start = literal_start(checked.name.as_bytes());
+        let siblings = || self.within(&checked.server, checked.parent);
+        let prefixes = siblings().filter(|(_, one)| matches!(one.choice, Choice::Prefix | Choice::FinalPrefix));
+        let longest =
+            prefixes.filter(|(_, one)| start.starts_with(one.name.as_bytes())).max_by_key(|(_, one)| one.name.len());
+        let takes_some = |one: &Location<S>| {
+            one.choice == Choice::Regex && one.open && one.passes_on && finds_path_anywhere(one.name.as_bytes())
+        };
+        let of_prefix = longest.and_then(|(prefix, around)| match around.choice {
+            Choice::FinalPrefix => around.open.then(|| Shadow::FinalPrefix(around.name.clone())),
+            _ => {
+                let (_, inner) = self.within(&checked.server, Some(prefix)).find(|(_, one)| takes_some(one))?;
+                Some(Shadow::Inner(inner.name.clone(), around.name.clone()))
+            }
+        });
+        let earlier = siblings().find(|(other, one)| *other < place && takes_some(one));
+        of_prefix.into_iter().chain(earlier.map(|(_, one)| Shadow::Earlier(one.name.clone()))).collect()
+    }
+
+    /// Whether a server has a location for a path alone, or internal ones that it may be for.
+    pub fn has_place_for(&self, server: &S, path: &str) -> bool {
+        self.0.iter().filter(|one| one.server == *server).any(|one| match one.choice {
+            Choice::Exact => *one.name == *path,
+            Choice::Prefix | Choice::FinalPrefix => {
+                *one.name == *path || (one.internal && path.starts_with(&*one.name))
+            }
+            Choice::Regex => one.internal,
+        })
+    }
+
+    fn within<'l>(&'l self, server: &'l S, parent: Option<usize>) -> impl Iterator<Item = (usize, &'l Location<S>)> {
+        self.0.iter().enumerate().filter(move |(_, one)| one.server == *server && one.parent == parent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHECKED: &str = "^/api/users/(?<user_id>[^/]+)(?:/|$)";
+
+    /// Locations of one server: `~ regex`, `^~ /final`, `= /exact` or `/prefix`; `>` before it for one within the last that
+    /// has none, `+` for one that passes on, `!` for one that has a check.
+    fn layout(texts: &[&str]) -> Layout<u8> {
+        let mut layout = Layout::default();
+        let mut outer = None;
+        for text in texts {
+            let (marks, name) = text.split_at(text.find(['~', '^', '=', '/']).unwrap());
+            let (choice, name) = match name.split_once(' ') {
+                Some(("~", name)) => (Choice::Regex, name),
+                Some(("^~", name)) => (Choice::FinalPrefix, name),
+                Some(("=", name)) => (Choice::Exact, name),
+                _ => (Choice::Prefix, name),
+            };
+            let parent = outer.filter(|_| marks.contains('>'));
+            let place = layout.add(Location {
+                server: 1,
+                parent,
+                choice,
+                name: name.into(),
+                internal: marks.contains('i'),
+                passes_on: marks.contains('+'),
+                open: !marks.contains('!'),
+            });
+            outer = if parent.is_some() { outer } else { Some(place) };
+        }
+        layout
+    }
+
+    #[test]
+    fn finds_who_takes_the_requests_of_a_check() {
+        let last = format!("!+~ {CHECKED}");
+        let inner = format!(">!+~ {CHECKED}");
+        let of_final = || Shadow::FinalPrefix("/api/".into());
+        let inside = || Shadow::Inner("\\.png$".into(), "/api/".into());
+        let before = || Shadow::Earlier("\\.png$".into());
+        let rows: [(&[&str], &[Shadow]); 18] = [
+            (&[&last], &[]),
+            (&["+/api/", "+/", &last], &[]),
+            (&["+^~ /api/", &last], &[of_final()]),
+            (&["^~ /api/", &last], &[of_final()]),
+            (&["!+^~ /api/", &last], &[]),
+            (&["+^~ /api/", "+/api/users/", &last], &[]),
+            (&["+^~ /api/users/public/", &last], &[]),
+            (&["+^~ /static/", "+= /api/", &last], &[]),
+            (&["+/api/", ">+~ \\.png$", &last], &[inside()]),
+            (&["+/api/", ">~ \\.png$", &last], &[]),
+            (&["+/api/", ">!+~ \\.png$", &last], &[]),
+            (&["+/api/", ">+~ ^/api/health$", &last], &[]),
+            (&["+/", ">+~ \\.png$", "+/api/", &last], &[]),
+            (&["+~ \\.png$", &last], &[before()]),
+            (&["~ \\.png$", &last], &[]),
+            (&["+~ ^/api/users/me$", &last], &[]),
+            (&["+^~ /api/", "+~ \\.png$", &last], &[of_final(), before()]),
+            (&["+^~ /api/", ">+~ \\.png$", &inner], &[before()]),
+        ];
+        for (locations, expected) in rows {
+            assert_eq!(layout(locations).shadows(locations.len() - 1), expected, "{locations:?}");
+        }
+        let after = layout(&[&last, "+~ \\.png$"]);
+        assert_eq!(after.shadows(0), []);
+        let mut other = layout(&["+^~ /api/"]);
+        let checked = layout(&[&last]).0.remove(0);
+        let place = other.add(Location { server: 2, ..checked });
+        assert_eq!(other.shadows(place), [], "of another server");
+        assert_eq!(layout(&["+^~ /", "!/api/users"]).shadows(1), [], "no regex");
+    }
+
+    #[test]
+    fn finds_the_place_of_a_path() {
+        let rows: [(&[&str], bool); 8] = [
+            (&["= /_jwks"], true),
+            (&["/_jwks"], true),
+            (&["/"], false),
+            (&["= /_jwks2", "/_jwks/"], false),
+            (&["i/_"], true),
+            (&["i^~ /_"], true),
+            (&["i~ ^/_jwks$"], true),
+            (&["~ ^/_jwks$"], false),
+        ];
+        for (locations, expected) in rows {
+            assert_eq!(layout(locations).has_place_for(&1, "/_jwks"), expected, "{locations:?}");
+            assert!(!layout(locations).has_place_for(&2, "/_jwks"), "{locations:?}, of another server");
+        }
+    }
+}
