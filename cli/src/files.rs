@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::Failure;
 use crate::conf::{Kind, Matcher};
-use crate::template::Template;
+use crate::template::{Part, Template};
 use crate::walk::Walk;
 
 /// What comes of a request for a file.
@@ -82,7 +82,7 @@ impl Walk<'_> {
     fn serve_directory(&self, uri: &[u8], directory: &Path) -> Result<Served, Failure> {
         let place = self.place();
         let own = place.inherited(|own| Some(&own.index).filter(|index| !index.is_empty()));
-        let default = vec![Template { parts: vec![crate::template::Part::Text(b"index.html".to_vec())] }];
+        let default = vec![Template { parts: vec![Part::Text(b"index.html".to_vec())] }];
         for index in own.unwrap_or(&default) {
             let index = self.evaluate(index)?;
             if index.starts_with(b"/") {
@@ -102,9 +102,12 @@ impl Walk<'_> {
             return Ok(None);
         }
         for file in files {
-            let uri = self.evaluate(file)?;
+            let mut uri = self.evaluate(file)?;
+            // The slash says that a directory is meant, and is not kept (`ngx_http_try_files_handler`).
+            let is_directory = matches!(file.parts.last(), Some(Part::Text(text)) if text.ends_with(b"/"));
+            uri.truncate(uri.len() - usize::from(is_directory));
             let Some(path) = self.file_of(&uri)? else { return Ok(None) };
-            if if uri.ends_with(b"/") { path.is_dir() } else { path.is_file() } {
+            if if is_directory { path.is_dir() } else { path.is_file() } {
                 return Ok(Some((uri, false)));
             }
         }

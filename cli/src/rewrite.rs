@@ -95,7 +95,7 @@ impl Condition {
     /// The words between the parentheses.
     pub fn parse(words: &[Word]) -> Result<Self, String> {
         let words = without_parentheses(words).ok_or("invalid condition in \"if\" directive")?;
-        let wrong = || format!("invalid condition \"{}\" in \"if\" directive", words.first().map_or("", |_| "..."));
+        let wrong = || "invalid condition in \"if\" directive".to_owned();
         let compile = |text: &[u8]| Template::parse(text).ok_or_else(wrong);
         let is_variable = |text: &[u8]| text.starts_with(b"$");
         match &words[..] {

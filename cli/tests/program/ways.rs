@@ -37,6 +37,20 @@ fn check(rows: &[Row]) {
     }
 }
 
+/// A slash at the end of what `try_files` looks for is not part of the path that it goes on with.
+#[test]
+fn a_directory_that_try_files_finds_is_redirected_to() {
+    let room = room("root .; location / { try_files $uri $uri/ =404; jwt_user_scope any; }");
+    std::fs::create_dir(room.path("docs")).unwrap();
+    let token = room.mint(&["--path", "/", "--user", "A"]);
+    for (path, says) in
+        [("/docs", "answered with 301"), ("/docs/", "answered with 403"), ("/none", "answered with 404")]
+    {
+        let said = room.explain(&["--path", path, "--prefix", "."], &token);
+        assert!(said.word() == "ok" && said.stdout.contains(says), "{path}: {said:?}");
+    }
+}
+
 #[test]
 fn rewrites_are_followed() {
     check(&[
