@@ -32,6 +32,10 @@ const SLOWEST_POLL: u64 = 100;
 /// In between, the next look comes after the time that a request has waited, divided by this.
 const POLLED_LATE: u64 = 16;
 
+/// Milliseconds for which the request that fetches a set again waits for it, though it has keys to be judged by. Nearly
+/// every fetch ends within them, and then no timer and no delay of the client's connection is in its way.
+const HELD: u64 = 500;
+
 /// A key set of a location.
 pub struct FetchedSet {
     request: Rc<KeyRequest>,
@@ -237,6 +241,8 @@ pub enum Lack {
 /// What a request knows of the fetches that it waits for.
 pub struct Waiting {
     since: Moment,
+    /// Milliseconds for which it waits.
+    limit: u64,
     sets: Box<[Watched]>,
     /// Something has changed, so that it decides again, whatever is under way.
     outdated: bool,
@@ -264,13 +270,13 @@ impl Waiting {
     /// Begins to wait, for nothing yet.
     fn new(sets: &FetchedSets) -> Self {
         let watched = |set: &FetchedSet| Watched { generation: set.generation.get(), fetch: Awaited::Nothing };
-        Self { since: Moment::now(), sets: sets.sets.iter().map(watched).collect(), outdated: false }
+        Self { since: Moment::now(), limit: 0, sets: sets.sets.iter().map(watched).collect(), outdated: false }
     }
 
     /// Milliseconds until the next look; `None` when it has waited for as long as it may.
     fn pause(&self) -> Option<u64> {
         let waited = Moment::now().elapsed_since(self.since);
-        (waited < FETCH_TIMEOUT).then(|| (waited / POLLED_LATE).clamp(POLL, SLOWEST_POLL))
+        (waited < self.limit).then(|| (waited / POLLED_LATE).clamp(POLL, SLOWEST_POLL))
     }
 }
 
@@ -284,6 +290,7 @@ pub fn wait_for(
 ) -> Option<ngx_int_t> {
     let mut waiting = state.waiting.borrow_mut();
     let waiting = waiting.get_or_insert_with(|| Waiting::new(sets));
+    waiting.limit = FETCH_TIMEOUT;
     let pause = waiting.pause()?;
     waiting.outdated = false;
     let mut pending = false;
@@ -354,15 +361,16 @@ fn look_again(r: Request, state: &State, milliseconds: u64) -> ngx_int_t {
     r.wait(state.wake.get_or_init(Wake::default), state.is_fetching(), milliseconds)
 }
 
-/// Fetches sets again whose time had come when they were last looked at. The request goes on with the keys at hand, as
-/// other requests do.
+/// Fetches sets again whose time had come when they were last looked at. Other requests go on with the keys at hand; the one
+/// that fetches waits for a moment.
 ///
-/// Unless the last fetch went with the client whose request fetched: then the request that fetches waits for it, since
-/// nginx does not notice before that its client leaves. Who signs with a withdrawn key could keep it in use otherwise, by
-/// fetching and leaving again and again.
+/// It waits until the end if the last fetch went with the client whose request fetched, since nginx does not notice before
+/// that its client leaves: who signs with a withdrawn key could keep it in use otherwise, by fetching and leaving again and
+/// again. And if its body is still to come, since a fetch that goes to another upstream later would stop the timer that
+/// bounds the reading of it (`ngx_http_upstream_init`).
 pub fn refresh(r: Request, sets: &FetchedSets, state: &State) -> Option<ngx_int_t> {
     let (_, now) = sets.looked_at.get()?;
-    let mut is_holding = false;
+    let mut is_held = false;
     for (place, set) in sets.sets.iter().enumerate() {
         // Before the set is looked at: nobody fetches what another's fetch has brought by then.
         let finished = set.zone.finished();
@@ -375,11 +383,11 @@ pub fn refresh(r: Request, sets: &FetchedSets, state: &State) -> Option<ngx_int_
         if set.zone.has_begun_within(floor) || !matches!(set.fetch(r, state, floor, finished), Fetching::Begun) {
             continue;
         }
-        if is_lost {
-            let mut waiting = state.waiting.borrow_mut();
-            waiting.get_or_insert_with(|| Waiting::new(sets)).sets[place].fetch = Awaited::Behind(finished);
-            is_holding = true;
-        }
+        let mut waiting = state.waiting.borrow_mut();
+        let waiting = waiting.get_or_insert_with(|| Waiting::new(sets));
+        waiting.limit = waiting.limit.max(if is_lost || r.has_body() { FETCH_TIMEOUT } else { HELD });
+        waiting.sets[place].fetch = Awaited::Behind(finished);
+        is_held = true;
     }
-    is_holding.then(|| look_again(r, state, POLL))
+    is_held.then(|| look_again(r, state, POLL))
 }

@@ -141,6 +141,7 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
         let add = |used: bool, phase, handler, place| !used || cf.add_phase_handler(phase as usize, handler, place);
         let handlers = add(uses.guards, ngx_http_phases_NGX_HTTP_POST_READ_PHASE, begin_handler, Place::Last)
             && add(uses.guards, ngx_http_phases_NGX_HTTP_PREACCESS_PHASE, guard_handler, Place::Last)
+            && add(uses.fetches, ngx_http_phases_NGX_HTTP_PREACCESS_PHASE, fetch_handler, Place::Last)
             && add(uses.checks, ngx_http_phases_NGX_HTTP_ACCESS_PHASE, access_handler, Place::Last)
             && add(uses.any(), ngx_http_phases_NGX_HTTP_LOG_PHASE, log_handler, Place::First);
         conf::check_servers(cf);
@@ -206,6 +207,13 @@ unsafe extern "C" fn begin_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx calls with a request that it has just read.
     unsafe { Request::from_ptr(r) }.begin_first_pass();
     handler::DECLINED
+}
+
+unsafe extern "C" fn fetch_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
+    // SAFETY: nginx calls with a request in its preaccess phase.
+    let r = unsafe { Request::from_ptr(r) };
+    let is_ready = !r.is_of_fetch() || r.turn_aio_off().is_some();
+    if is_ready { handler::DECLINED } else { INTERNAL_ERROR }
 }
 
 unsafe extern "C" fn guard_handler(r: *mut ngx_http_request_t) -> ngx_int_t {

@@ -17,6 +17,11 @@ use crate::{ERROR, INTERNAL_ERROR, body_filter, header_filter};
 /// An answer that waits in the request's context of the filter module.
 pub struct Answer {
     status: ngx_uint_t,
+    /// What takes the place of nginx's page, if anything does.
+    content: Option<Content>,
+}
+
+struct Content {
     content_type: &'static [u8],
     body: &'static [u8],
 }
@@ -24,48 +29,52 @@ pub struct Answer {
 macro_rules! answer {
     ($form:expr, $status:literal, $title:literal, $detail:literal) => {
         match $form {
-            ErrorBody::Off => None,
-            ErrorBody::Json => Some(
+            ErrorBody::Off => const { &Answer { status: $status, content: None } },
+            ErrorBody::Json => {
                 const {
                     &Answer {
                         status: $status,
-                        content_type: b"application/json",
-                        body: concat!("{\"detail\":\"", $detail, "\"}").as_bytes(),
+                        content: Some(Content {
+                            content_type: b"application/json",
+                            body: concat!("{\"detail\":\"", $detail, "\"}").as_bytes(),
+                        }),
                     }
-                },
-            ),
-            ErrorBody::Problem => Some(
+                }
+            }
+            ErrorBody::Problem => {
                 const {
                     &Answer {
                         status: $status,
-                        content_type: b"application/problem+json",
-                        body: concat!(
-                            "{\"title\":\"",
-                            $title,
-                            "\",\"status\":",
-                            $status,
-                            ",\"detail\":\"",
-                            $detail,
-                            "\"}"
-                        )
-                        .as_bytes(),
+                        content: Some(Content {
+                            content_type: b"application/problem+json",
+                            body: concat!(
+                                "{\"title\":\"",
+                                $title,
+                                "\",\"status\":",
+                                $status,
+                                ",\"detail\":\"",
+                                $detail,
+                                "\"}"
+                            )
+                            .as_bytes(),
+                        }),
                     }
-                },
-            ),
+                }
+            }
         }
     };
 }
 
 /// What the client reads.
 fn answer_of(denied: Denied, form: ErrorBody) -> Option<&'static Answer> {
-    match denied.detail()? {
+    Some(match denied.detail()? {
         Detail::NotAuthenticated => answer!(form, 401, "Unauthorized", "Not authenticated"),
         Detail::InvalidToken => answer!(form, 401, "Unauthorized", "Invalid token"),
         Detail::TokenExpired => answer!(form, 401, "Unauthorized", "Token expired"),
         Detail::Forbidden => answer!(form, 403, "Forbidden", "Forbidden"),
         Detail::BadRequestPath => answer!(form, 400, "Bad Request", "Bad request path"),
         Detail::ServiceUnavailable => answer!(form, 503, "Service Unavailable", "Service unavailable"),
-    }
+    })
 }
 
 /// The challenges of a location (RFC 6750 section 3), with its realm. What they tell the client is what the body tells.
@@ -117,10 +126,14 @@ pub fn refuse<'r>(r: Request<'r>, answers: &'r Answers, state: &State, denied: D
 
 /// Takes back an earlier refusal: an `error_page` has led to a location that decides for itself.
 pub fn clear(r: Request, state: &State) {
+    take_challenge_back(r, state);
+    r.set_answer(None);
+}
+
+fn take_challenge_back(r: Request, state: &State) {
     if let Some(challenge) = state.challenge.take() {
         r.remove_challenge(challenge);
     }
-    r.set_answer(None);
 }
 
 /// Whether the filters have something to look at: an answer that waits, or a subrequest, which may be a fetch. Most requests
@@ -144,12 +157,17 @@ pub fn filter_header(r: Request) -> Passage {
         return Passage::Kept;
     }
     if let Some(answer) = r.answer() {
-        let refused_in = State::find(r).map(|state| state.refused_in.get());
-        let ended_so = refused_in == Some(r.phase()) || r.is_in_access_phase();
-        if r.err_status() == answer.status && ended_so {
-            r.set_content(answer.content_type, answer.body.len());
-        } else {
-            r.set_answer(None);
+        let state = State::find(r);
+        let ended_so = state.map(|state| state.refused_in.get()) == Some(r.phase()) || r.is_in_access_phase();
+        match &answer.content {
+            Some(content) if r.err_status() == answer.status && ended_so => {
+                r.set_content(content.content_type, content.body.len());
+            }
+            _ => r.set_answer(None),
+        }
+        // nginx takes one challenge back, and another module's may have come after this one.
+        if let Some(state) = state.filter(|_| r.err_status() == 0) {
+            take_challenge_back(r, state);
         }
     }
     Passage::Next
@@ -168,7 +186,8 @@ pub fn filter_body(r: Request, chain: *mut ngx_chain_t) -> Result<Option<*mut ng
     match r.answer() {
         Some(answer) if !chain.is_null() => {
             r.set_answer(None);
-            r.last_chain(answer.body).map(Some).ok_or(())
+            let body = answer.content.as_ref().map_or(&[][..], |content| content.body);
+            r.last_chain(body).map(Some).ok_or(())
         }
         _ => Ok(Some(chain)),
     }

@@ -201,6 +201,10 @@ unsafe fn get(
 /// The state that a variable shows now, with a decision made for it where the access phase is still to come. `None` when
 /// there is no memory.
 fn current<'r>(r: Request<'r>) -> Option<Option<&'r State>> {
+    // Whoever publishes keys is told nothing of the client, who could have the answer depend on it.
+    if r.is_of_fetch() {
+        return Some(None);
+    }
     let subrequest = r.is_subrequest();
     let r = r.main();
     let state = State::find(r);

@@ -83,6 +83,7 @@ pub struct Uses {
     pub checks: bool,
     pub captures: bool,
     pub guards: bool,
+    pub fetches: bool,
 }
 
 impl Uses {
@@ -206,6 +207,7 @@ impl LocConf {
         cf.main_conf().uses.checks = true;
         self.show_server(true);
         cf.main_conf().uses.captures |= !captures.is_empty();
+        cf.main_conf().uses.fetches |= !built.sets.is_empty();
         self.active = Some(Active {
             policy: match cache {
                 Some(cache) => policy.remembering(cache),

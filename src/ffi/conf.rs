@@ -108,14 +108,15 @@ impl<'c> Conf<'c> {
     }
 
     /// The directive and its arguments.
-    pub fn args(self) -> &'c mut [ngx_str_t] {
-        // SAFETY: while a directive is read, `args` holds its words; nobody else looks at them.
-        unsafe { (*self.get().args).as_slice_mut() }
+    pub fn args(self) -> &'c [ngx_str_t] {
+        // SAFETY: while a directive is read, `args` holds its words.
+        unsafe { (*self.get().args).as_slice() }
     }
 
     /// Memory with the configuration's lifetime, dropped with it. Null when there is none.
     pub fn allocate<T>(self, value: T) -> *mut T {
-        // SAFETY: the pool is the configuration's; its memory is aligned for any type.
+        const { assert!(mem::align_of::<T>() <= mem::align_of::<usize>()) };
+        // SAFETY: the pool is the configuration's; its memory is aligned to words (`ngx_palloc`).
         unsafe {
             let cleanup = ngx_pool_cleanup_add(self.get().pool, mem::size_of::<T>());
             let Some(cleanup) = cleanup.as_mut() else { return ptr::null_mut() };

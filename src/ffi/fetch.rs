@@ -3,15 +3,16 @@
 use core::cell::{Cell, RefCell};
 use core::ffi::c_void;
 use core::mem::{self, MaybeUninit};
-use core::ptr;
+use core::ptr::{self, NonNull};
 use std::rc::Rc;
 
 use nginx_sys::{
     NGX_AGAIN, NGX_ERROR, NGX_HTTP_SUBREQUEST_BACKGROUND, NGX_OK, ngx_buf_t, ngx_chain_t, ngx_connection_t,
-    ngx_event_handler_pt, ngx_event_pipe_t, ngx_event_t, ngx_http_core_main_conf_t, ngx_http_core_srv_conf_t,
-    ngx_http_finalize_request, ngx_http_headers_in_t, ngx_http_post_subrequest_t, ngx_http_request_t,
-    ngx_http_subrequest, ngx_http_upstream_conf_t, ngx_http_variable_value_t, ngx_int_t, ngx_list_init, ngx_palloc,
-    ngx_pcalloc, ngx_str_t, ngx_table_elt_t, ngx_uint_t,
+    ngx_event_handler_pt, ngx_event_pipe_t, ngx_event_t, ngx_http_core_loc_conf_t, ngx_http_core_main_conf_t,
+    ngx_http_core_srv_conf_t, ngx_http_finalize_request, ngx_http_headers_in_t, ngx_http_max_module,
+    ngx_http_post_subrequest_t, ngx_http_request_t, ngx_http_subrequest, ngx_http_upstream_conf_t,
+    ngx_http_variable_value_t, ngx_int_t, ngx_list_init, ngx_palloc, ngx_pcalloc, ngx_str_t, ngx_table_elt_t,
+    ngx_uint_t,
 };
 
 use super::clock::Moment;
@@ -34,9 +35,7 @@ pub struct Fetch {
     began: Moment,
     limit: usize,
     status: Cell<ngx_uint_t>,
-    encoded: Cell<bool>,
-    too_large: Cell<bool>,
-    too_slow: Cell<bool>,
+    problem: Cell<Option<Problem>>,
     /// What `read_in_time` stands before.
     on_read: Cell<ngx_event_handler_pt>,
     /// The filter that `bounded` stands before.
@@ -46,6 +45,16 @@ pub struct Fetch {
     body: RefCell<Vec<u8>>,
     /// Called once.
     end: RefCell<Option<End>>,
+}
+
+/// What makes an answer useless, whatever its status.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Problem {
+    TooLarge,
+    TooSlow,
+    Encoded,
+    Stale,
+    NoMemory,
 }
 
 impl Fetch {
@@ -59,9 +68,7 @@ impl Fetch {
             began: Moment::now(),
             limit,
             status: Cell::new(0),
-            encoded: Cell::new(false),
-            too_large: Cell::new(false),
-            too_slow: Cell::new(false),
+            problem: Cell::new(None),
             on_read: Cell::new(None),
             input: Cell::new(None),
             init: Cell::new(None),
@@ -105,7 +112,13 @@ impl Fetch {
             self.status.set(headers.status);
             let encoding = headers.content_encoding.as_ref().filter(|header| header.hash != 0);
             let encoding = encoding.map_or(&[][..], |header| bytes(header.value.data, header.value.len));
-            self.encoded.set(!encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity"));
+            let is_encoded = !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity");
+            // That of the answer before an error page is not that of the page.
+            self.problem.set(match () {
+                () if is_encoded => Some(Problem::Encoded),
+                () if r.is_stale() => Some(Problem::Stale),
+                () => None,
+            });
             r.need_in_memory();
             self.body.borrow_mut().clear();
             self.keep_in_memory(r);
@@ -126,6 +139,7 @@ impl Fetch {
             let copy = ngx_palloc((*r.as_ptr()).pool, mem::size_of::<ngx_http_upstream_conf_t>());
             let copy = copy.cast::<ngx_http_upstream_conf_t>();
             if copy.is_null() {
+                self.problem.set(Some(Problem::NoMemory));
                 return;
             }
             ptr::copy_nonoverlapping(u.conf, copy, 1);
@@ -153,7 +167,9 @@ impl Fetch {
                 if !buf.pos.is_null() && buf.last > buf.pos {
                     let part = core::slice::from_raw_parts(buf.pos, buf.last.offset_from(buf.pos) as usize);
                     let room = self.limit.saturating_sub(body.len());
-                    self.too_large.set(self.too_large.get() || part.len() > room);
+                    if part.len() > room {
+                        self.problem.set(Some(Problem::TooLarge));
+                    }
                     body.extend_from_slice(&part[..part.len().min(room)]);
                 }
                 buf.pos = buf.last;
@@ -166,13 +182,19 @@ impl Fetch {
     /// The end of the subrequest; nginx may tell it twice.
     fn finish(&self, rc: ngx_int_t) {
         let Some(end) = self.end.take() else { return };
-        end(match self.status.get() {
-            _ if self.too_large.get() => Err(format!("its answer is larger than {} KiB", self.limit / 1024)),
-            _ if self.too_slow.get() => Err(format!("its answer takes more than {} seconds", FETCH_TIMEOUT / 1000)),
-            _ if rc != NGX_OK as ngx_int_t => Err(format!("it failed with {rc}")),
-            200 if self.encoded.get() => Err("its answer is compressed".into()),
-            200 => Ok(self.body.take()),
-            status => Err(format!("its answer has status {status}")),
+        let is_late = Moment::now().elapsed_since(self.began) >= FETCH_TIMEOUT;
+        let problem = self.problem.get().or(is_late.then_some(Problem::TooSlow));
+        end(match (self.status.get(), problem) {
+            (_, Some(Problem::TooLarge)) => Err(format!("its answer is larger than {} KiB", self.limit / 1024)),
+            _ if rc != NGX_OK as ngx_int_t && problem != Some(Problem::TooSlow) => Err(format!("it failed with {rc}")),
+            (200, None) => Ok(self.body.take()),
+            (200, Some(Problem::Encoded)) => Err("its answer is compressed".into()),
+            (200, Some(Problem::Stale)) => Err("its answer is a stale one of nginx's cache".into()),
+            (200, Some(Problem::NoMemory)) => Err("nginx has no memory for its answer".into()),
+            (200, Some(Problem::TooSlow)) => {
+                Err(format!("its answer takes more than {} seconds", FETCH_TIMEOUT / 1000))
+            }
+            (status, _) => Err(format!("its answer has status {status}")),
         });
     }
 }
@@ -210,7 +232,7 @@ unsafe extern "C" fn bounded(p: *mut ngx_event_pipe_t, buf: *mut ngx_buf_t) -> n
         let fetch = catch(None, || State::find(r.main()).and_then(|state| state.fetch_of(r)));
         let Some(fetch) = fetch else { return NGX_ERROR as ngx_int_t };
         if usize::try_from((*p).read_length).unwrap_or(usize::MAX) > fetch.limit + READ_AHEAD {
-            fetch.too_large.set(true);
+            fetch.problem.set(Some(Problem::TooLarge));
             return NGX_ERROR as ngx_int_t;
         }
         match fetch.input.get() {
@@ -229,7 +251,7 @@ unsafe extern "C" fn read_in_time(event: *mut ngx_event_t) {
         let fetch = catch(None, || State::find(r.main()).and_then(|state| state.fetch_of(r)));
         let Some(fetch) = fetch else { return };
         if Moment::now().elapsed_since(fetch.began) >= FETCH_TIMEOUT {
-            fetch.too_slow.set(true);
+            fetch.problem.set(Some(Problem::TooSlow));
             (*event).set_timedout(1);
         }
         if let Some(handler) = fetch.on_read.get() {
@@ -285,6 +307,7 @@ impl Request<'_> {
             }
             fetch.subrequest.set(subrequest);
             (*subrequest).request_body = ptr::null_mut();
+            Request::from_ptr(subrequest).forget_port();
             // Directives of the server go by these, and would go where the client wants.
             (*subrequest).request_line = str_of(&fetch.line);
             (*subrequest).unparsed_uri = str_of(fetch.target());
@@ -300,6 +323,30 @@ impl Request<'_> {
             }
             true
         }
+    }
+}
+
+impl Request<'_> {
+    /// Has nginx read and write files without threads in this location: what a thread has done, nginx tells to a request
+    /// whose client's connection is not held back by `limit_rate` or `auth_delay`, and to no other. The configuration is
+    /// shared, so a copy is changed. `None` when there is no memory.
+    pub fn turn_aio_off(self) -> Option<()> {
+        // SAFETY: the table has a structure of each module; the copies have their size, and live as long as the request.
+        unsafe {
+            let r = &mut *self.as_ptr();
+            let size = ngx_http_max_module * mem::size_of::<*mut c_void>();
+            let table = NonNull::new(ngx_palloc(r.pool, size).cast::<*mut c_void>())?;
+            let core = ngx_palloc(r.pool, mem::size_of::<ngx_http_core_loc_conf_t>());
+            let core = NonNull::new(core.cast::<ngx_http_core_loc_conf_t>())?;
+            table.copy_from_nonoverlapping(NonNull::new(r.loc_conf)?, ngx_http_max_module);
+            let shared = table.add(index_of_core_module());
+            core.copy_from_nonoverlapping(NonNull::new(shared.read().cast())?, 1);
+            (*core.as_ptr()).aio = 0;
+            (*core.as_ptr()).aio_write = 0;
+            shared.write(core.as_ptr().cast());
+            r.loc_conf = table.as_ptr();
+        }
+        Some(())
     }
 }
 

@@ -57,6 +57,17 @@ impl<'r> Request<'r> {
         !ptr::eq(self.get().main, self.r.as_ptr())
     }
 
+    /// Whether it is a fetch of keys, or a subrequest of one: these share variables of their own.
+    pub fn is_of_fetch(self) -> bool {
+        self.is_subrequest() && !ptr::eq(self.get().variables, self.main().get().variables)
+    }
+
+    /// Whether it has a body.
+    pub fn has_body(self) -> bool {
+        let headers = &self.get().headers_in;
+        headers.content_length_n > 0 || headers.chunked() == 1
+    }
+
     /// Whether nginx is writing the access log (`ngx_http_free_request` in ngx_http_request.c).
     pub fn is_being_logged(self) -> bool {
         // SAFETY: a request has a connection, and that a log, whose action is null or a constant string.
@@ -282,7 +293,8 @@ impl<'r> Request<'r> {
 
     /// A new state, dropped with the request's pool. `None` when there is no memory.
     pub fn attach_state(self) -> Option<&'r State> {
-        // SAFETY: the pool is the request's; the memory is nginx's for that size, and aligned for any type.
+        const { assert!(mem::align_of::<Attached>() <= mem::align_of::<usize>()) };
+        // SAFETY: the pool is the request's; the memory is nginx's for that size, and aligned to words (`ngx_palloc`).
         unsafe {
             let cleanup = ngx_pool_cleanup_add(self.get().pool, mem::size_of::<Attached>()).as_mut()?;
             let attached = cleanup.data.cast::<Attached>();

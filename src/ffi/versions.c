@@ -17,6 +17,8 @@ unsigned jwt_user_scope_limit_req_status(const ngx_http_request_t *r);
 void jwt_user_scope_set_limit_req_status(ngx_http_request_t *r, unsigned status);
 void jwt_user_scope_need_in_memory(ngx_http_request_t *r);
 unsigned jwt_user_scope_header_only(const ngx_http_request_t *r);
+unsigned jwt_user_scope_is_stale(const ngx_http_request_t *r);
+void jwt_user_scope_forget_port(ngx_http_request_t *r);
 
 unsigned
 jwt_user_scope_internal(const ngx_http_request_t *r)
@@ -58,6 +60,29 @@ unsigned
 jwt_user_scope_header_only(const ngx_http_request_t *r)
 {
     return r->header_only;
+}
+
+unsigned
+jwt_user_scope_is_stale(const ngx_http_request_t *r)
+{
+#if (NGX_HTTP_CACHE)
+    if (r->upstream != NULL) {
+        return r->upstream->cache_status == NGX_HTTP_CACHE_STALE
+               || r->upstream->cache_status == NGX_HTTP_CACHE_UPDATING;
+    }
+#endif
+
+    return 0;
+}
+
+void
+jwt_user_scope_forget_port(ngx_http_request_t *r)
+{
+#if (nginx_version >= 1029003)
+    r->port = 0;
+#else
+    (void) r;
+#endif
 }
 
 #pragma GCC visibility pop

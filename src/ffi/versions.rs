@@ -32,6 +32,8 @@ unsafe extern "C" {
     fn jwt_user_scope_set_limit_req_status(r: *mut ngx_http_request_t, status: c_uint);
     fn jwt_user_scope_need_in_memory(r: *mut ngx_http_request_t);
     fn jwt_user_scope_header_only(r: *const ngx_http_request_t) -> c_uint;
+    fn jwt_user_scope_is_stale(r: *const ngx_http_request_t) -> c_uint;
+    fn jwt_user_scope_forget_port(r: *mut ngx_http_request_t);
 }
 
 /// `NGX_HTTP_LIMIT_REQ_PASSED` of ngx_http_limit_req_module.c.
@@ -70,6 +72,18 @@ impl Request<'_> {
     pub(super) fn has_no_body(self) -> bool {
         // SAFETY: as above.
         unsafe { jwt_user_scope_header_only(self.as_ptr()) != 0 }
+    }
+
+    /// The answer is one of nginx's cache whose time is over.
+    pub(super) fn is_stale(self) -> bool {
+        // SAFETY: as above.
+        unsafe { jwt_user_scope_is_stale(self.as_ptr()) != 0 }
+    }
+
+    /// Forgets the port that the client has named in `Host`, which subrequests take over since 1.29.3.
+    pub(super) fn forget_port(self) {
+        // SAFETY: as above; `$request_port` shows it.
+        unsafe { jwt_user_scope_forget_port(self.as_ptr()) }
     }
 
     /// Has nginx read files into memory for the filters.

@@ -4,12 +4,13 @@
 
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
+use core::ptr;
 
 use nginx_sys::{
     NGX_AGAIN, NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_OK, ngx_add_timer, ngx_del_timer, ngx_event_t,
-    ngx_handle_read_event, ngx_http_block_reading, ngx_http_core_run_phases, ngx_http_request_empty_handler,
-    ngx_http_request_t, ngx_http_run_posted_requests, ngx_http_test_reading, ngx_int_t, ngx_msec_t, ngx_post_event,
-    ngx_posted_events,
+    ngx_handle_read_event, ngx_http_block_reading, ngx_http_core_run_phases, ngx_http_log_ctx_t,
+    ngx_http_request_empty_handler, ngx_http_request_t, ngx_http_run_posted_requests, ngx_http_test_reading, ngx_int_t,
+    ngx_msec_t, ngx_post_event, ngx_posted_events,
 };
 
 use super::Request;
@@ -75,6 +76,9 @@ unsafe extern "C" fn resume(event: *mut ngx_event_t) {
     unsafe {
         let r = (*event.cast::<Timer>()).request;
         let c = (*r).connection;
+        // The log is the connection's, and says of whom the last that wrote to it was: a fetch.
+        (*(*(*c).log).data.cast::<ngx_http_log_ctx_t>()).current_request = r;
+        (*(*c).log).action = ptr::null_mut();
         (*r).read_event_handler = Some(ngx_http_block_reading);
         (*r).write_event_handler = Some(ngx_http_core_run_phases);
         ngx_http_core_run_phases(r);

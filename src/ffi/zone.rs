@@ -16,6 +16,7 @@ use nginx_sys::{
 };
 
 use super::{Conf, CounterZone, Moment, counters, str_of};
+use crate::boundary::catch_conf;
 use crate::{ERROR, ngx_http_jwt_user_scope_module};
 
 /// Largest text of a key set.
@@ -401,7 +402,7 @@ unsafe fn zones(list: &ngx_list_t) -> impl Iterator<Item = &ngx_shm_zone_t> {
 unsafe extern "C" fn init(zone: *mut ngx_shm_zone_t, last: *mut c_void) -> ngx_int_t {
     // SAFETY: nginx calls with a zone of `register`, whose data is a `Zone`, mapped and with a slab pool in it; `last` is
     // null or the `Zone` of the last configuration under this name, with memory of the same size.
-    unsafe {
+    catch_conf(ERROR, || unsafe {
         let own = &*(*zone).data.cast::<Zone>();
         if let Some(last) = last.cast::<Zone>().as_ref() {
             if let Some(shared) = last.shared.get() {
@@ -423,5 +424,5 @@ unsafe extern "C" fn init(zone: *mut ngx_shm_zone_t, last: *mut c_void) -> ngx_i
         _ = own.shared.set(Rc::new(Cell::new(Some(shared))));
         own.mutex.set(NonNull::new(&raw mut (*pool).mutex));
         NGX_OK as ngx_int_t
-    }
+    })
 }

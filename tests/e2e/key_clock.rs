@@ -16,8 +16,8 @@ fn expect_withdrawn(nginx: &Nginx, keys: &KeyServer, clocks: &Clocks) {
     expect("before it is due", "ok", &ask(nginx, &old));
     keys.publish(key_set(&[&new]));
     clocks.set_running(61);
-    expect("the one that fetches", "ok", &ask(nginx, &old));
-    eventually("the withdrawn key no longer counts", || ask(nginx, &old).status == 401);
+    expect("the one that fetches", "unknown_key", &ask(nginx, &old));
+    expect("the withdrawn key", "unknown_key", &ask(nginx, &old));
     expect("its successor", "ok", &ask(nginx, &new));
 }
 
@@ -267,40 +267,48 @@ fn who_waits_for_long_looks_now_and_then() {
     expect("the one that has waited", "ok", &clients[0].receive("GET"));
 }
 
+/// Keys that are fetched, and a location whose backend does not answer: where nginx notices that the client leaves.
+fn with_slow_backend() -> String {
+    let slow = "location /slow { jwt_user_scope any; jwt_user_scope_key_request /_jwks valid=1m; proxy_pass http://unix:slow.sock; }";
+    fetching("valid=1m", "").replacen("location", &format!("{slow} location"), 1)
+}
+
+fn slow_backend(nginx: &Nginx) -> KeyServer {
+    let backend = KeyServer::at(&nginx.path("slow.sock"));
+    backend.stay_silent();
+    backend
+}
+
 /// Whoever has the withdrawn key could keep it in use by fetching and leaving, again and again.
 #[test]
 fn who_fetches_and_leaves_keeps_no_withdrawn_key_in_use() {
     let (setup, clocks) = Setup::new().unexplained().with_clocks();
-    let nginx = setup.http(&fetching("valid=1m", ""));
-    let (keys, gate) = (KeyServer::of(&nginx), Gate::default());
+    let nginx = setup.http(&with_slow_backend());
+    let (keys, gate, _backend) = (KeyServer::of(&nginx), Gate::default(), slow_backend(&nginx));
     let (old, new) = (Issuer::new("old"), Issuer::new("new"));
     keys.publish(key_set(&[&old]));
     expect("the first", "ok", &ask(&nginx, &old));
     keys.answer_behind(&gate, response("200 OK", "", key_set(&[&new])));
-    // A body that never comes.
-    let unfinished = format!(
-        "POST / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\nContent-Length: 9\r\n\r\n",
-        old.token("mallory")
-    );
-    let leave = || {
+    let come = || {
         let mut client = nginx.client();
-        client.send(unfinished.as_bytes());
+        client.send(&get("/slow").token(&old.token("mallory")).bytes());
         client
     };
     clocks.set_running(61);
-    let client = leave();
+    let client = come();
     eventually("its fetch", || keys.open() == 1);
+    // It waits for half a second only.
     drop(client);
     eventually("it is lost", || keys.open() == 0);
     expect("within the floor", "ok", &ask(&nginx, &old));
     assert_eq!(keys.count(), 2);
 
     clocks.set_running(63);
-    let client = leave();
+    let client = come();
     eventually("the fetch of one who waits", || keys.open() == 1);
     drop(client);
     expect("meanwhile", "ok", &ask(&nginx, &old));
-    std::thread::sleep(Duration::from_millis(50));
+    std::thread::sleep(Duration::from_millis(600));
     assert_eq!((keys.open(), keys.count()), (1, 3), "the fetch goes on without its client");
     gate.open();
     eventually("the withdrawn key no longer counts", || ask(&nginx, &old).status == 401);
@@ -313,16 +321,15 @@ fn who_fetches_and_leaves_keeps_no_withdrawn_key_in_use() {
 fn who_repeats_a_lost_fetch_waits_for_it() {
     for (answer, word) in [(200, "unknown_key"), (500, "ok")] {
         let (setup, clocks) = Setup::new().unexplained().with_clocks();
-        let nginx = setup.http(&fetching("valid=1m", ""));
-        let (keys, lost) = (KeyServer::of(&nginx), Gate::default());
+        let nginx = setup.http(&with_slow_backend());
+        let (keys, lost, _backend) = (KeyServer::of(&nginx), Gate::default(), slow_backend(&nginx));
         let (old, new) = (Issuer::new("old"), Issuer::new("new"));
         keys.publish(key_set(&[&old]));
         expect("the first", "ok", &ask(&nginx, &old));
         keys.answer_behind(&lost, response("200 OK", "", ""));
         clocks.set_running(61);
         let mut client = nginx.client();
-        client.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n");
-        client.send(format!("Authorization: Bearer {}\r\n\r\n", old.token("mallory")).as_bytes());
+        client.send(&get("/slow").token(&old.token("mallory")).bytes());
         eventually("its fetch", || keys.open() == 1);
         drop(client);
         eventually("it is lost", || keys.open() == 0);

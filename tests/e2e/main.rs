@@ -36,6 +36,7 @@ mod inheritance;
 mod keepalive;
 mod key_algorithms;
 mod key_answers;
+mod key_beside;
 mod key_clock;
 mod key_errors;
 mod key_held_up;

@@ -199,3 +199,21 @@ fn a_bad_path_is_final_also_under_satisfy_any() {
     expect("with a token", "ambiguous_path", &get(path).token(&uid("alice")).send(&nginx));
     expect("with nothing", "ambiguous_path", &get(path).send(&nginx));
 }
+
+/// nginx takes the challenge back that was set last.
+#[test]
+fn what_a_third_module_lets_in_carries_no_challenge() {
+    for form in ["json", "off"] {
+        let nginx = nginx(&format!(
+            "satisfy any; jwt_user_scope_error_body {form}; auth_basic area; auth_basic_user_file htpasswd;
+            location /in {{ jwt_user_scope any; auth_request /204; empty_gif; }}
+            location /out {{ jwt_user_scope any; auth_request /403; empty_gif; }}
+            location = /204 {{ internal; return 204; }}
+            location = /403 {{ internal; return 403; }}"
+        ));
+        let response = get("/in").send(&nginx);
+        assert_eq!((response.status, response.challenge()), (200, None), "{form}: {response:?}");
+        let refused = get("/out").send(&nginx);
+        assert_eq!((refused.status, refused.all("WWW-Authenticate").len()), (401, 2), "{form}: {refused:?}");
+    }
+}
