@@ -211,8 +211,8 @@ pub(crate) fn cache_size<W: Word>(words: &[W]) -> Result<NonZeroUsize, Wrong> {
 
 fn stands_alone<W: Word>(words: &[W]) -> Result<(), Wrong> {
     match words[1..].iter().find(|word| word.as_ref().eq_ignore_ascii_case(b"off")) {
-        Some(word) => Err(invalid(words, word, "\"off\" stands alone")),
-        None => Ok(()),
+        Some(word) if words.len() > 2 => Err(invalid(words, word, "\"off\" stands alone")),
+        _ => Ok(()),
     }
 }
 
