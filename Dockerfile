@@ -10,6 +10,7 @@
 # NGINX_IMAGE     another image with nginx in it, on Debian or Ubuntu; where nginx is the distribution's own package, the
 #                 headers are too
 # NGINX_SOURCE    the address of nginx-<version>.tar.gz, from which the headers are made
+# NGINX_SOURCE_SHA256   the SHA-256 sum that this file must have
 # RUST_IMAGE      where the Rust toolchain is taken from
 
 ARG NGINX_VERSION=1.28.3
@@ -27,7 +28,12 @@ ENV PATH=/usr/local/cargo/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates curl make
 WORKDIR /usr/src/ngx_http_jwt_user_scope_module
 ARG NGINX_SOURCE=
-RUN [ -z "${NGINX_SOURCE}" ] || { mkdir /usr/src/nginx && curl -fsSL "${NGINX_SOURCE}" | tar -xz --strip-components=1 -C /usr/src/nginx; }
+ARG NGINX_SOURCE_SHA256=
+RUN [ -z "${NGINX_SOURCE}" ] || { \
+        curl -fsSL -o /tmp/nginx.tar.gz "${NGINX_SOURCE}" && \
+        { [ -z "${NGINX_SOURCE_SHA256}" ] || echo "${NGINX_SOURCE_SHA256}  /tmp/nginx.tar.gz" | sha256sum -c; } && \
+        mkdir /usr/src/nginx && tar -xzf /tmp/nginx.tar.gz --strip-components=1 -C /usr/src/nginx; \
+    }
 COPY . .
 RUN if [ -d /usr/src/nginx ]; then export NGINX_UNPACKED=/usr/src/nginx; fi; scripts/reproducibly make build
 

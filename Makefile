@@ -171,12 +171,13 @@ check: headers ## Check formatting, clippy, documentation, scripts, dependencies
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path authz/fuzz/Cargo.toml --check
 	$(CARGO) clippy $(LOCKED) --workspace --all-targets -- -D warnings
+	$(CARGO) clippy $(LOCKED) --workspace --all-targets --features faults -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc $(LOCKED) --workspace --no-deps --document-private-items
 	for each in $(APART); do \
 	    $(CARGO) fmt --manifest-path $$each/Cargo.toml --all --check; \
 	    $(CARGO) clippy $(LOCKED) --manifest-path $$each/Cargo.toml --target-dir target --workspace --all-targets -- -D warnings; \
 	done
-	shellcheck -x -P SCRIPTDIR $$(grep -LE '^#!.*python' scripts/*) bench/install .ci/run
+	shellcheck -x -P SCRIPTDIR $$(grep -LE '^#!.*python' scripts/*) bench/install authz/fuzz/rustc .ci/run
 	$(CARGO) deny $(LOCKED) check -D warnings licenses bans sources
 	@scripts/licences check
 	@scripts/unsafe
@@ -197,3 +198,4 @@ mutants: ## Break the core in every place, and expect a test to notice (an hour 
 
 clean: ## Remove everything that was built
 	$(CARGO) clean
+	rm -rf dist
