@@ -1,4 +1,4 @@
-//! What the module remembers of a request: its last decision.
+//! What the module remembers of a request: its last decision, and all that has been begun for it.
 //!
 //! nginx clears module contexts at every internal redirect, but variables must outlive `error_page`. So the state
 //! hangs on a cleanup of the request's pool, where it can be found again (as in `ngx_http_realip_module.c`).

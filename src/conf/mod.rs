@@ -171,17 +171,33 @@ impl LocConf {
         self.place = location.map(|location| cf.main_conf().seen.layout.add(location)).or(prev.place);
         self.captures = prev.captures.iter().copied().chain(cf.regex_captures()).collect();
 
-        let Some(Check::On { scope, expected, position }) = self.settings.check.clone() else { return Ok(()) };
         // A process that only sends a signal serves nobody, and may have been started without the secret.
-        if cf.is_signaller() {
-            return Ok(());
+        match self.settings.check.clone() {
+            Some(Check::On { scope, expected, position }) if !cf.is_signaller() => {
+                self.active = Some(self.build(cf, answers, is_new, (scope, expected, &position))?);
+                Ok(())
+            }
+            _ => Ok(()),
         }
+    }
+
+    /// Builds the check: what it asks for, the user that it compares with, and where its directive stands.
+    ///
+    /// # Errors
+    /// As for [`Self::merge`].
+    fn build(
+        &self,
+        cf: Conf,
+        answers: Rc<Answers>,
+        is_new: bool,
+        (scope, expected, position): (Scope, Option<Expected>, &Position),
+    ) -> Result<Active, Failed> {
         let used = expected.map_or_else(Vec::new, |expected| cf.variables_of(expected));
         let captures: Vec<_> = used.iter().copied().filter(|index| self.captures.contains(index)).collect();
+        let bypass = self.settings.bypass.clone().unwrap_or_default();
         if is_new {
-            let bypass = self.settings.bypass.as_ref();
-            let holds_for_false = bypass.is_some_and(|bypass| bypass.has_claim(&cf.main_conf().set_variables));
-            warnings::check(cf, scope, &captures, captures.len() == used.len(), holds_for_false, &position);
+            let holds_for_false = bypass.has_claim(&cf.main_conf().set_variables);
+            warnings::check(cf, scope, &captures, captures.len() == used.len(), holds_for_false, position);
             if let Some(place) = self.place.filter(|_| scope == Scope::User) {
                 cf.main_conf().seen.checked.push((place, position.clone()));
             }
@@ -193,35 +209,33 @@ impl LocConf {
         };
         let sources = match &self.settings.keys {
             Some(sources) => sources.clone(),
-            None => cf.main_conf().default_keys(&position),
+            None => cf.main_conf().default_keys(position),
         };
         cf.main_conf().seen.fetches(cf.server(), &sources.requests);
-        let allowed = self.settings.algorithms.flatten();
-        let built = built(cf, &sources, allowed).map_err(failed)?;
-        let policy =
-            self.settings.policy(scope, built.keys).map_err(|error| failed(format!("{error} in {position}")))?;
+        let Built { keys, sets, .. } = built(cf, &sources, self.settings.algorithms.flatten()).map_err(failed)?;
+        let policy = self.settings.policy(scope, keys).map_err(|error| failed(format!("{error} in {position}")))?;
         let cache = match &self.settings.cache {
             Some(cache) => cache.clone(),
             None => Some(cf.main_conf().default_cache()),
         };
-        cf.main_conf().uses.checks = true;
         self.show_server(true);
-        cf.main_conf().uses.captures |= !captures.is_empty();
-        cf.main_conf().uses.fetches |= !built.sets.is_empty();
-        self.active = Some(Active {
+        let uses = &mut cf.main_conf().uses;
+        uses.checks = true;
+        uses.captures |= !captures.is_empty();
+        uses.fetches |= !sets.is_empty();
+        Ok(Active {
             policy: match cache {
                 Some(cache) => policy.remembering(cache),
                 None => policy,
             },
-            sets: built.sets,
+            sets,
             expected,
             captures,
             token: self.settings.token.flatten(),
-            bypass: self.settings.bypass.clone().unwrap_or_default(),
+            bypass,
             require: self.settings.require.clone().unwrap_or_default(),
             answers,
-        });
-        Ok(())
+        })
     }
 
     fn show_server(&self, has_rules: bool) {

@@ -30,9 +30,9 @@ fn a_client_that_goes_takes_no_fetch_from_those_who_wait() {
     let fetches = waiting(&nginx, &token);
     until_fetches(&keys, 1);
     let mut others: Vec<_> = (0..5).map(|_| waiting(&nginx, &token)).collect();
-    std::thread::sleep(Duration::from_millis(50));
+    std::thread::sleep(patient(Duration::from_millis(50)));
     drop(fetches);
-    std::thread::sleep(Duration::from_millis(50));
+    std::thread::sleep(patient(Duration::from_millis(50)));
     gate.open();
     for client in &mut others {
         expect("one that has waited", "ok", &client.receive("GET"));
