@@ -11,7 +11,7 @@ use std::rc::Rc;
 use authz::{Algorithms, KeySet};
 use nginx_sys::NGX_LOG_ERR;
 
-pub use self::waiting::{Lack, Waiting, refresh, wait_for, wait_on};
+pub use self::waiting::{Lack, Refresh, Waiting, refresh, wait_for, wait_on};
 use crate::alloc;
 use crate::conf::KeyRequest;
 use crate::ffi::{self, Attempt, Fetch, MAX_TEXT, Moment, Request, Tick, Turn, Zone};
@@ -102,7 +102,7 @@ impl FetchedSet {
         state.keep_fetch(&fetch);
         let started = r.start_fetch(&fetch);
         if started {
-            return Fetching::Begun;
+            return Fetching::Begun(fetch);
         }
         fetch.abandon();
         Fetching::Not
@@ -112,7 +112,7 @@ impl FetchedSet {
 /// Whether a set is fetched now.
 enum Fetching {
     /// It is, by this request, from now on.
-    Begun,
+    Begun(Rc<Fetch>),
     /// It is, by this request or another's.
     UnderWay,
     /// It is not, and it is too early for another fetch.

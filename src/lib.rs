@@ -32,6 +32,7 @@ use crate::conf::directives::COMMANDS;
 use crate::conf::{Failed, LocConf, MainConf};
 use crate::ffi::{Conf, Place, Request};
 use crate::response::Passage;
+use crate::state::State;
 
 /// The access check. It must be registered before `ngx_http_access_module`, since the handlers of a phase run in reverse.
 #[unsafe(no_mangle)]
@@ -212,8 +213,13 @@ unsafe extern "C" fn begin_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
 unsafe extern "C" fn fetch_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx calls with a request in its preaccess phase.
     let r = unsafe { Request::from_ptr(r) };
-    let is_ready = !r.is_of_fetch() || r.turn_aio_off().is_some();
-    if is_ready { handler::DECLINED } else { INTERNAL_ERROR }
+    if !r.is_subrequest() {
+        return handler::DECLINED;
+    }
+    catch(INTERNAL_ERROR, || match !State::is_of_fetch(r) || r.turn_aio_off().is_some() {
+        true => handler::DECLINED,
+        false => INTERNAL_ERROR,
+    })
 }
 
 unsafe extern "C" fn guard_handler(r: *mut ngx_http_request_t) -> ngx_int_t {

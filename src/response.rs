@@ -166,7 +166,7 @@ pub fn filter_header(r: Request) -> Passage {
             _ => r.set_answer(None),
         }
         // nginx takes one challenge back, and another module's may have come after this one.
-        if let Some(state) = state.filter(|_| r.err_status() == 0) {
+        if let Some(state) = state.filter(|_| r.err_status() == 0 || !ended_so) {
             take_challenge_back(r, state);
         }
     }

@@ -13,7 +13,7 @@ use nginx_sys::{ngx_int_t, ngx_table_elt_t};
 
 use crate::conf::Active;
 use crate::ffi::{Captures, Fetch, Request, Wake};
-use crate::keyset::{Waiting, same_sets};
+use crate::keyset::{Refresh, Waiting, same_sets};
 
 /// State of a request. Shared, since a variable read while a decision is made finds it too.
 #[derive(Default)]
@@ -40,6 +40,8 @@ pub struct State {
     fetches: RefCell<Vec<Rc<Fetch>>>,
     /// What it waits for.
     pub waiting: RefCell<Option<Waiting>>,
+    /// Fetches again that it has started.
+    pub refreshes: RefCell<Vec<Refresh>>,
     /// Its timer, once it waits.
     pub wake: OnceCell<Wake>,
     /// Captures as they were when nginx selected the location.
@@ -172,6 +174,15 @@ impl State {
     /// The fetch whose subrequest this is.
     pub fn fetch_of(&self, r: Request) -> Option<Rc<Fetch>> {
         self.fetches.borrow().iter().find(|fetch| fetch.is_of(r)).cloned()
+    }
+
+    /// Whether a request is a fetch of its main request's, or a subrequest of one.
+    pub fn is_of_fetch(r: Request) -> bool {
+        r.is_subrequest()
+            && Self::find(r.main()).is_some_and(|state| {
+                let fetches = state.fetches.borrow();
+                r.and_its_parents().any(|one| fetches.iter().any(|fetch| fetch.is_of(one)))
+            })
     }
 
     /// Whether a decision is being made.

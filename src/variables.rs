@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use authz::{ClaimName, Identity, Object, Verified, is_whole_in_a_header};
-use directives::OWN;
+use directives::{ClaimVariable, OWN};
 use nginx_sys::{
     NGX_HTTP_VAR_NOCACHEABLE, NGX_HTTP_VAR_PREFIX, NGX_OK, ngx_http_request_t, ngx_http_variable_value_t, ngx_int_t,
     ngx_str_t,
@@ -44,8 +44,8 @@ pub fn add(cf: Conf) -> Result<(), Failed> {
 }
 
 /// Whether a variable is the module's own.
-pub fn is_own(name: &[u8], set_variables: &[Box<[u8]>]) -> bool {
-    name.starts_with(OWN) || set_variables.iter().any(|set| **set == *name)
+pub fn is_own(name: &[u8], set_variables: &[ClaimVariable]) -> bool {
+    name.starts_with(OWN) || set_variables.iter().any(|(set, _)| **set == *name)
 }
 
 /// Makes nginx ask again for values that it holds: the log reads them without regard to "no cacheable".
@@ -202,7 +202,7 @@ unsafe fn get(
 /// there is no memory.
 fn current<'r>(r: Request<'r>) -> Option<Option<&'r State>> {
     // Whoever publishes keys is told nothing of the client, who could have the answer depend on it.
-    if r.is_of_fetch() {
+    if State::is_of_fetch(r) {
         return Some(None);
     }
     let subrequest = r.is_subrequest();

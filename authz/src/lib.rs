@@ -53,9 +53,7 @@ pub use jwk::{KeySetError, MAX_SET_BYTES, MAX_SET_KEYS};
 pub use key::{KeyLabel, KeyView, MAX_TRIED};
 pub use key_file::KeyFileError;
 pub use keys::{KeySet, Keys};
-pub use location::{
-    demands_slash, finds_path_anywhere, is_unanchored, literal_start, stops_at_line_end, takes_part_of_segment,
-};
+pub use location::{demands_slash, is_unanchored, literal_start, stops_at_line_end, swallows, takes_part_of_segment};
 pub use path::Path;
 pub use policy::{NoKeys, Policy, Rules, Scope};
 pub use preflight::is_preflight;

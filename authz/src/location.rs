@@ -1,6 +1,6 @@
 //! What can be told of a location's regex by looking at it: the mistakes that leave a user's paths unchecked.
 
-use crate::regex::{Piece, after_opening, alternatives, group, name_of, opening, piece, syntax};
+use crate::regex::{Piece, after_opening, alternatives, group, is_assertion, name_of, opening, piece, syntax};
 
 /// Whether a regex demands a slash where the path may end, as `(?<user_id>[^/]+)/` and `(?<user_id>[^/]+)/files/` do, so
 /// that the path without one is another location's.
@@ -28,31 +28,54 @@ pub fn is_unanchored(regex: &[u8], names: &[&[u8]]) -> bool {
         || takes_slashes(before_group(regex, names))
 }
 
-/// Whether a regex may find what it looks for anywhere in a path, such as `\.png$`.
-pub fn finds_path_anywhere(regex: &[u8]) -> bool {
-    alternatives(regex).any(|alternative| !is_anchored(alternative, &[], 0))
+/// Whether a regex may find a path that begins so, whatever follows: `\.png$`, `^/api/`, `^/.+\.png$`.
+pub fn swallows(regex: &[u8], start: &[u8]) -> bool {
+    alternatives(regex).any(|alternative| {
+        let Some((literal, rest)) = literal_and_rest(alternative) else { return !is_anchored(alternative, &[], 0) };
+        start.starts_with(&literal) && (rest.is_empty() || begins_with_anything(rest))
+    })
 }
 
-/// The text that every path begins with that an anchored regex finds.
-pub fn literal_start(regex: &[u8]) -> Vec<u8> {
-    let mut start = Vec::new();
-    let Some(mut rest) = regex.strip_prefix(b"^") else { return start };
-    if alternatives(rest).count() > 1 {
-        return start;
+/// Whether `.*` or the like comes first, in a group or not.
+fn begins_with_anything(regex: &[u8]) -> bool {
+    let mut rest = regex;
+    while let Some(opened) = rest.strip_prefix(b"(") {
+        rest = after_opening(opened);
     }
-    while let Some((piece, behind)) = piece(rest) {
-        match piece {
-            Piece::Byte(b) if !b".^$()|?*+{}".contains(&b) => start.push(b),
-            Piece::Escape(b) if !b.is_ascii_alphanumeric() => start.push(b),
-            _ => break,
-        }
-        if matches!(behind, [b'?' | b'*' | b'{', ..]) {
-            start.pop();
-            break;
-        }
+    piece(rest)
+        .is_some_and(|(piece, behind)| !matches!(piece, Piece::Byte(b'/')) && is_slash(&piece) && is_repeated(behind))
+}
+
+/// The text that every path begins with that an anchored regex finds; nothing if there is none.
+pub fn literal_start(regex: &[u8]) -> Vec<u8> {
+    if alternatives(regex).count() > 1 {
+        return Vec::new();
+    }
+    literal_and_rest(regex).map_or_else(Vec::new, |(literal, _)| literal)
+}
+
+/// That text of an alternative that begins with an anchor, and what stands behind it.
+fn literal_and_rest(alternative: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    let mut rest = alternative;
+    while let Some((_, behind)) = rest.strip_prefix(b"(").and_then(group).filter(|(inside, _)| is_assertion(inside)) {
         rest = behind;
     }
-    start
+    let mut rest = rest.strip_prefix(b"^")?;
+    let mut literal = Vec::new();
+    while let Some((piece, behind)) = piece(rest) {
+        let byte = match piece {
+            Piece::Byte(b) if !b".^$()|?*+{}".contains(&b) => b,
+            Piece::Escape(b) if !b.is_ascii_alphanumeric() => b,
+            _ => break,
+        };
+        // It may be left out, or there again.
+        if matches!(behind, [b'?' | b'*' | b'+' | b'{', ..]) {
+            break;
+        }
+        literal.push(byte);
+        rest = behind;
+    }
+    Some((literal, rest))
 }
 
 /// Whether a regex ends with something that stops at a line end, which a path may hold encoded: `(.*)$`.
@@ -82,16 +105,31 @@ fn before_group<'r>(regex: &'r [u8], names: &[&[u8]]) -> &'r [u8] {
     &regex[..first.unwrap_or_default()]
 }
 
-/// Whether something in it may match any number of slashes: `.*`, `\S+`, `[^.]{1,9}`.
+/// Whether something in it may match any number of slashes: `.*`, `\S+`, `[^.]{1,9}`, `(?:/[^/]+)*`.
 fn takes_slashes(regex: &[u8]) -> bool {
     let mut rest = regex;
     while let Some((piece, behind)) = piece(rest) {
-        let takes_one = match piece {
-            Piece::Byte(b) => b == b'.',
-            Piece::Escape(b) => b"SDWN".contains(&b),
-            Piece::Class(class) => class.starts_with(b"^") && !class.contains(&b'/'),
-        };
-        if takes_one && matches!(behind, [b'*' | b'+' | b'{', ..]) {
+        rest = behind;
+        let opened = matches!(piece, Piece::Byte(b'(')).then(|| group(behind)).flatten();
+        match opened {
+            Some((inside, after)) if is_assertion(inside) => rest = after,
+            Some((inside, after)) if is_repeated(after) && may_hold_slash(after_opening(inside)) => return true,
+            _ if is_repeated(behind) && is_slash(&piece) => return true,
+            _ => {}
+        }
+    }
+    false
+}
+
+/// Whether what stands before may match any number of times.
+fn is_repeated(behind: &[u8]) -> bool {
+    matches!(behind, [b'*' | b'+' | b'{', ..])
+}
+
+fn may_hold_slash(regex: &[u8]) -> bool {
+    let mut rest = regex;
+    while let Some((piece, behind)) = piece(rest) {
+        if is_slash(&piece) {
             return true;
         }
         rest = behind;
@@ -99,9 +137,22 @@ fn takes_slashes(regex: &[u8]) -> bool {
     false
 }
 
-/// A regex without the `.*` or `.+` that it ends with, be it in a group of its own.
+/// Whether a piece may match a slash.
+fn is_slash(piece: &Piece) -> bool {
+    match piece {
+        Piece::Byte(b) => matches!(b, b'/' | b'.'),
+        Piece::Escape(b) => b"/SDWN".contains(b),
+        Piece::Class(class) => {
+            let names_it =
+                class.contains(&b'/') || class.windows(2).any(|pair| pair[0] == b'\\' && b"SDW".contains(&pair[1]));
+            names_it != class.starts_with(b"^")
+        }
+    }
+}
+
+/// A regex without the `.*` or the like that it ends with, be it in a group of its own.
 fn without_whatever(regex: &[u8]) -> &[u8] {
-    let whatever: [&[u8]; 2] = [b".*", b".+"];
+    let whatever: [&[u8]; 4] = [b".*", b".+", b"[\\s\\S]*", b"[\\s\\S]+"];
     let grouped = || {
         let open = regex.strip_suffix(b")")?;
         let start = opening(open)?;
@@ -131,8 +182,7 @@ fn is_anchored(alternative: &[u8], names: &[&[u8]], depth: usize) -> bool {
         _ => return false,
     };
     let Some((inside, behind)) = group(opened) else { return false };
-    let is_passed_over = |kind: &[u8]| !matches!(kind, [b':' | b'>', ..]) && name_of(kind).is_none();
-    if inside.strip_prefix(b"?").is_some_and(is_passed_over) {
+    if is_assertion(inside) {
         return is_anchored(behind, names, depth);
     }
     let inside = after_opening(inside);
@@ -176,7 +226,7 @@ fn goes_on_certainly(rest: &[u8], depth: usize) -> bool {
     }
 }
 
-/// Whether what stands behind a group may match nothing, wherever that is. In doubt it may not.
+/// Whether what stands behind a group may match nothing, or nothing but the end. In doubt it may not.
 fn may_be_nothing(rest: &[u8], depth: usize) -> bool {
     let Some((piece, mut behind)) = piece(rest) else { return rest.is_empty() };
     match piece {
@@ -190,7 +240,9 @@ fn may_be_nothing(rest: &[u8], depth: usize) -> bool {
             }
             behind = after;
         }
-        Piece::Byte(b) if b"^$(".contains(&b) => return false,
+        // The end of the path.
+        Piece::Byte(b'$') => return true,
+        Piece::Byte(b) if b"^(".contains(&b) => return false,
         _ => {}
     }
     match behind {
@@ -205,7 +257,7 @@ mod tests {
 
     #[test]
     fn finds_demanded_slashes() {
-        let rows: [(&[u8], bool); 42] = [
+        let rows: [(&[u8], bool); 43] = [
             (b"^/users/(?<user_id>[^/]+)/", true),
             (b"^/users/(?P<user_id>[^/]+)/", true),
             (b"^/users/(?'user_id'[^/]+)/", true),
@@ -216,6 +268,7 @@ mod tests {
             (b"^/users/(?<user_id>[^/]+)/.*$", true),
             (b"^/users/(?<user_id>[^/]+)/(.+)$", true),
             (b"^/users/(?<user_id>[^/]+)/(?<rest>.*)", true),
+            (b"^/users/(?<user_id>[^/]+)/(?<rest>[\\s\\S]*)$", true),
             (b"^/users/(?<user_id>[^/]+)(?:/(?<rest>.*))?$", false),
             (b"^/users/(?<user_id>[^/]+)/|^/health/", true),
             (b"^/users/(?<user_id>[^/]+)|^/health/", false),
@@ -334,6 +387,8 @@ mod tests {
             b"^/u/(?<user_id>[^/]+)[/]?",
             b"^/u/(?<user_id>[^/]+)\\/?",
             b"^/u/(?<user_id>[^/]+)(?:x|/?)?",
+            b"^/u/(?<user_id>[^/]+)(/|)$",
+            b"^/u/(?<user_id>[^/]+)(?:/.*|)$",
             b"^/u/(?:(?<user_id>[^/]+)|me)",
             b"^/u/(?<user_id>[^/]+)|/me",
             b"^/u/(?<user_id>[^\\/]+)/?",
@@ -356,6 +411,10 @@ mod tests {
             b"/users/(?<user_id>[^/]+)|^/health",
             b"(?i)/users/(?<user_id>[^/]+)",
             b"(?=/u)/users/(?<user_id>[^/]+)",
+            b"^/[a-z/]*users/(?<user_id>[^/]+)",
+            b"^/[\\s\\S]*users/(?<user_id>[^/]+)",
+            b"^(?:/[^/]+)*/users/(?<user_id>[^/]+)",
+            b"^(.|/)*/users/(?<user_id>[^/]+)",
             b"(?<!x)/users/(?<user_id>[^/]+)",
             b"(?:/v1)?/u/(?<user_id>[^/]+)",
             b"(?:^/v1)?/u/(?<user_id>[^/]+)",
@@ -385,6 +444,10 @@ mod tests {
             b"^/v.\\.*/u/(?<user_id>[^/]+)",
             b"^/[^/]+/u/(?<user_id>[^/]+).*",
             b"^/[.*]/u/(?<user_id>[^/]+)",
+            b"^(?!.*\\.php$)/users/(?<user_id>[^/]+)",
+            b"^/(?!.*\\.\\.)users/(?<user_id>[^/]+)",
+            b"^/(?:v\\d+)*/users/(?<user_id>[^/]+)",
+            b"^/[^/.]+/users/(?<user_id>[^/]+)",
             b"txt$",
         ] {
             assert!(!is_unanchored(regex), "{}", regex.escape_ascii());
@@ -392,12 +455,37 @@ mod tests {
     }
 
     #[test]
-    fn finds_regexes_that_begin_anywhere() {
-        for regex in [&b"\\.png$"[..], b"^/a|\\.png$", b"(?i)\\.png$", b"(a|b)", b""] {
-            assert!(finds_path_anywhere(regex), "{}", regex.escape_ascii());
+    fn finds_regexes_that_swallow_a_path() {
+        for regex in [
+            &b"\\.png$"[..],
+            b"^/a|\\.png$",
+            b"(?i)\\.png$",
+            b"(a|b)",
+            b"",
+            b"^/api/",
+            b"^/api",
+            b"(?i)^/api/",
+            b"^/.+\\.png$",
+            b"^.*\\.png$",
+            b"^/(.*)$",
+            b"^/(?<path>(?:[^.]+))",
+            b"^",
+        ] {
+            assert!(swallows(regex, b"/api/users/"), "{}", regex.escape_ascii());
         }
-        for regex in [&b"^/a"[..], b"^/a|^/b", b"(?:^/a|^/b)x", b"(?i)^/a"] {
-            assert!(!finds_path_anywhere(regex), "{}", regex.escape_ascii());
+        for regex in [
+            &b"^/a$"[..],
+            b"^/b|^/c",
+            b"(?:^/a|^/b)x",
+            b"(?i)^/a/",
+            b"^/(en|de)/.*",
+            b"^/api/users/public",
+            b"^/api/users/[^/]+/public",
+            b"^/[^/]+/x",
+            b"^/api/$",
+            b"^/v.\\.png$",
+        ] {
+            assert!(!swallows(regex, b"/api/users/"), "{}", regex.escape_ascii());
         }
     }
 
@@ -409,7 +497,9 @@ mod tests {
             (b"^/api/users?/x", "/api/user"),
             (b"^/apis*", "/api"),
             (b"^/api/v\\d/x", "/api/v"),
-            (b"^/a+/b", "/a"),
+            (b"^/a+/b", "/"),
+            (b"(?i)^/api/", "/api/"),
+            (b"(?!/x)(?i)^/api/", "/api/"),
             (b"^/api|^/users", ""),
             (b"/api/users/", ""),
             (b"^", ""),

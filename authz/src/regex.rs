@@ -79,6 +79,12 @@ pub(crate) fn after_opening(inside: &[u8]) -> &[u8] {
     }
 }
 
+/// Whether a group is one that matches nothing by itself: flags, a lookahead, a lookbehind.
+pub(crate) fn is_assertion(inside: &[u8]) -> bool {
+    let is_it = |kind: &[u8]| !matches!(kind, [b':' | b'>', ..]) && name_of(kind).is_none();
+    inside.strip_prefix(b"?").is_some_and(is_it)
+}
+
 /// What `|` divides the inside of a group into.
 pub(crate) fn alternatives(inside: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(inside);

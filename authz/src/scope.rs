@@ -63,6 +63,24 @@ impl ClaimName {
         }
     }
 
+    /// Whether it names the same claim as another one. A pointer may name a member.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.first() == other.first() && self.rest() == other.rest()
+    }
+
+    /// Whether it is a top-level member of this name, which is in lower case: the variables for claims know no other.
+    pub fn is_member_in_lower_case(&self, name: &str) -> bool {
+        self.rest().is_empty() && self.first().eq_ignore_ascii_case(name)
+    }
+
+    /// The names within that member.
+    fn rest(&self) -> &[Box<str>] {
+        match self {
+            Self::Member(_) => &[],
+            Self::Pointer(_, rest) => rest,
+        }
+    }
+
     /// The claim's value.
     pub fn find<'c>(&self, claims: &'c Object) -> Option<Value<'c>> {
         self.within(claims.get(self.first())?)

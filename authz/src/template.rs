@@ -87,7 +87,7 @@ impl Template {
 
 impl Segment {
     fn parse(segment: &str) -> Result<Self, TemplateError> {
-        let is_reserved = |c: char| c.is_ascii_control() || "?#%;\\*{}<>[]()|^$".contains(c);
+        let is_reserved = |c: char| c.is_ascii_control() || "?#%;\\*{}<>[]|^$".contains(c);
         if let Some(c) = segment.chars().find(|&c| is_reserved(c)) {
             return Err(TemplateError::Character(c));
         }
@@ -172,7 +172,7 @@ mod tests {
             (b"/api/{id}", TemplateError::Character('{')),
             (b"/<org>/users/:id", TemplateError::Character('<')),
             (b"/[org]/users/:id", TemplateError::Character('[')),
-            (b"/(en|de)/users/:id", TemplateError::Character('(')),
+            (b"/(en|de)/users/:id", TemplateError::Character('|')),
             (b"/$org/users/:id", TemplateError::Character('$')),
             (b"/api\n/:id", TemplateError::Character('\n')),
             (b"/api/users", TemplateError::NoUser),

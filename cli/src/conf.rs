@@ -5,8 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use authz::ClaimName;
-use directives::{Arguments, DIRECTIVES, Reader, SET, STATUS, claim_variable};
+use directives::{Arguments, ClaimVariable, DIRECTIVES, Reader, SET, STATUS, claim_variable};
 
 use crate::Failure;
 use crate::include::Whole;
@@ -33,7 +32,7 @@ pub struct Position {
 pub struct Conf {
     pub top: Level,
     /// Variables of `jwt_user_scope_set`.
-    pub set_variables: Vec<(Vec<u8>, Rc<ClaimName>)>,
+    pub set_variables: Vec<ClaimVariable>,
     /// Variables that a regex captures or a directive sets. They are empty until then.
     pub settable: BTreeSet<Vec<u8>>,
     /// `map`, by the name of its variable.
@@ -122,7 +121,7 @@ impl Conf {
 
 struct Builder {
     directory: PathBuf,
-    set_variables: Vec<(Vec<u8>, Rc<ClaimName>)>,
+    set_variables: Vec<ClaimVariable>,
     settable: BTreeSet<Vec<u8>>,
     maps: BTreeMap<Vec<u8>, Map>,
     zones: BTreeMap<Vec<u8>, Template>,
@@ -212,7 +211,7 @@ impl Builder {
         if self.set_variables.iter().any(|(known, _)| *known == variable) {
             return Err(format!("duplicate variable \"{}\" in \"{name}\" directive", words[1]));
         }
-        self.set_variables.push((variable, Rc::new(claim)));
+        self.set_variables.push((variable, claim));
         Ok(())
     }
 

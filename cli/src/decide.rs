@@ -112,6 +112,9 @@ impl Walk<'_> {
     /// Asks the core about the request as it is now.
     pub fn ask(&self, settings: &Settings, active: &Active) -> Result<Decided, Failure> {
         let ring = KeyRing::read(settings, active.position, self.environment, &self.jwks(settings))?;
+        if active.scope == Scope::User {
+            settings.check_bypass(&self.conf.set_variables).map_err(Failure)?;
+        }
         let policy = settings.policy(active.scope, ring.keys.clone());
         let policy = policy.map_err(|error| Failure(format!("{error} in {}", active.position)))?;
         let user = self.expected(active)?;

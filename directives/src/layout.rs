@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use authz::{finds_path_anywhere, literal_start};
+use authz::{literal_start, swallows};
 
 /// How a location is chosen (nginx: `ngx_http_core_find_location`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct Location<S> {
     pub internal: bool,
     /// It passes requests on, rather than serving files.
     pub passes_on: bool,
-    /// Nothing is said about a check or a guard.
+    /// Nobody compares a user there, and its own directives do not say that this is meant.
     pub open: bool,
 }
 
@@ -45,6 +45,8 @@ pub struct Layout<S>(Vec<Location<S>>);
 pub enum Shadow {
     /// A prefix location is final.
     FinalPrefix(Rc<str>),
+    /// A prefix location is longer than the one around it: its name, and that one's.
+    Longer(Rc<str>, Rc<str>),
     /// A regex within a prefix location: its name, and the location's.
     Inner(Rc<str>, Rc<str>),
     /// A regex before it.
@@ -57,7 +59,7 @@ impl<S> Default for Layout<S> {
     }
 }
 
-impl<S: PartialEq> Layout<S> {
+impl<S: Copy + PartialEq> Layout<S> {
     /// Adds a location; its place is returned.
     pub fn add(&mut self, location: Location<S>) -> usize {
         self.0.push(location);
@@ -76,37 +78,54 @@ impl<S: PartialEq> Layout<S> {
             return Vec::new();
         };
         let start = literal_start(checked.name.as_bytes());
-        let siblings = || self.within(&checked.server, checked.parent);
-        let prefixes = siblings().filter(|(_, one)| matches!(one.choice, Choice::Prefix | Choice::FinalPrefix));
-        let longest =
-            prefixes.filter(|(_, one)| start.starts_with(one.name.as_bytes())).max_by_key(|(_, one)| one.name.len());
+        let siblings = || self.within(checked.server, checked.parent);
         let takes_some = |one: &Location<S>| {
-            one.choice == Choice::Regex && one.open && one.passes_on && finds_path_anywhere(one.name.as_bytes())
+            one.choice == Choice::Regex && one.open && one.passes_on && swallows(one.name.as_bytes(), &start)
         };
-        let of_prefix = longest.and_then(|(prefix, around)| match around.choice {
-            Choice::FinalPrefix => around.open.then(|| Shadow::FinalPrefix(around.name.clone())),
+        let around = checked.parent.and_then(|parent| self.longer_than(parent, &start));
+        let prefix = self.longest(checked.server, checked.parent, &start).and_then(|(prefix, one)| match one.choice {
+            Choice::FinalPrefix => one.open.then(|| Shadow::FinalPrefix(one.name.clone())),
             _ => {
-                let (_, inner) = self.within(&checked.server, Some(prefix)).find(|(_, one)| takes_some(one))?;
-                Some(Shadow::Inner(inner.name.clone(), around.name.clone()))
+                let (_, inner) = self.within(checked.server, Some(prefix)).find(|(_, one)| takes_some(one))?;
+                Some(Shadow::Inner(inner.name.clone(), one.name.clone()))
             }
         });
         let earlier = siblings().find(|(other, one)| *other < place && takes_some(one));
-        of_prefix.into_iter().chain(earlier.map(|(_, one)| Shadow::Earlier(one.name.clone()))).collect()
+        let earlier = earlier.map(|(_, one)| Shadow::Earlier(one.name.clone()));
+        around.into_iter().chain(prefix).chain(earlier).collect()
     }
 
-    /// Whether a server has a location for a path alone, or internal ones that it may be for.
-    pub fn has_place_for(&self, server: &S, path: &str) -> bool {
-        self.0.iter().filter(|one| one.server == *server).any(|one| match one.choice {
+    /// The location without a check that nginx prefers to this one, or to one around it, since its prefix is longer.
+    fn longer_than(&self, place: usize, start: &[u8]) -> Option<Shadow> {
+        let this = self.0.get(place)?;
+        let (longest, one) = self.longest(this.server, this.parent, start)?;
+        if longest != place && this.choice != Choice::Regex {
+            return one.open.then(|| Shadow::Longer(one.name.clone(), this.name.clone()));
+        }
+        self.longer_than(this.parent?, start)
+    }
+
+    /// The prefix location at this level that nginx chooses for paths that begin so.
+    fn longest(&self, server: S, parent: Option<usize>, start: &[u8]) -> Option<(usize, &Location<S>)> {
+        self.within(server, parent)
+            .filter(|(_, one)| matches!(one.choice, Choice::Prefix | Choice::FinalPrefix))
+            .filter(|(_, one)| start.starts_with(one.name.as_bytes()))
+            .max_by_key(|(_, one)| one.name.len())
+    }
+
+    /// Whether a server has a location for a path, other than the one for all.
+    pub fn has_place_for(&self, server: S, path: &str) -> bool {
+        self.0.iter().filter(|one| one.server == server).any(|one| match one.choice {
             Choice::Exact => *one.name == *path,
-            Choice::Prefix | Choice::FinalPrefix => {
-                *one.name == *path || (one.internal && path.starts_with(&*one.name))
-            }
+            Choice::Prefix | Choice::FinalPrefix => one.name.len() > 1 && path.starts_with(&*one.name),
             Choice::Regex => one.internal,
         })
     }
 
-    fn within<'l>(&'l self, server: &'l S, parent: Option<usize>) -> impl Iterator<Item = (usize, &'l Location<S>)> {
-        self.0.iter().enumerate().filter(move |(_, one)| one.server == *server && one.parent == parent)
+    /// The locations at one level that clients can reach.
+    fn within(&self, server: S, parent: Option<usize>) -> impl Iterator<Item = (usize, &Location<S>)> {
+        let is_there = move |one: &Location<S>| one.server == server && one.parent == parent && !one.internal;
+        self.0.iter().enumerate().filter(move |(_, one)| is_there(one))
     }
 }
 
@@ -151,7 +170,8 @@ mod tests {
         let of_final = || Shadow::FinalPrefix("/api/".into());
         let inside = || Shadow::Inner("\\.png$".into(), "/api/".into());
         let before = || Shadow::Earlier("\\.png$".into());
-        let rows: [(&[&str], &[Shadow]); 18] = [
+        let longer = || Shadow::Longer("/api/users/".into(), "/api/".into());
+        let rows: [(&[&str], &[Shadow]); 25] = [
             (&[&last], &[]),
             (&["+/api/", "+/", &last], &[]),
             (&["+^~ /api/", &last], &[of_final()]),
@@ -170,6 +190,13 @@ mod tests {
             (&["+~ ^/api/users/me$", &last], &[]),
             (&["+^~ /api/", "+~ \\.png$", &last], &[of_final(), before()]),
             (&["+^~ /api/", ">+~ \\.png$", &inner], &[before()]),
+            (&["i+^~ /api/", &last], &[]),
+            (&["+~ ^/api/", &last], &[Shadow::Earlier("^/api/".into())]),
+            (&["+~ ^/.+\\.png$", &last], &[Shadow::Earlier("^/.+\\.png$".into())]),
+            (&["+~ ^/(en|de)/.*", &last], &[]),
+            (&["/api/users/", "/api/", &inner], &[longer()]),
+            (&["!/api/users/", "/api/", &inner], &[]),
+            (&["/api/users/x", "/api/", &inner], &[]),
         ];
         for (locations, expected) in rows {
             assert_eq!(layout(locations).shadows(locations.len() - 1), expected, "{locations:?}");
@@ -190,14 +217,14 @@ mod tests {
             (&["/_jwks"], true),
             (&["/"], false),
             (&["= /_jwks2", "/_jwks/"], false),
-            (&["i/_"], true),
+            (&["/_"], true),
             (&["i^~ /_"], true),
             (&["i~ ^/_jwks$"], true),
             (&["~ ^/_jwks$"], false),
         ];
         for (locations, expected) in rows {
-            assert_eq!(layout(locations).has_place_for(&1, "/_jwks"), expected, "{locations:?}");
-            assert!(!layout(locations).has_place_for(&2, "/_jwks"), "{locations:?}, of another server");
+            assert_eq!(layout(locations).has_place_for(1, "/_jwks"), expected, "{locations:?}");
+            assert!(!layout(locations).has_place_for(2, "/_jwks"), "{locations:?}, of another server");
         }
     }
 }

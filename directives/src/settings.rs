@@ -8,7 +8,7 @@ use crate::Reader;
 use crate::keys::{self, KeySources};
 use crate::words::{
     Wrong, algorithms, bypass_variables, cache_size, claim_name, compile_all, guard_templates, has_variable, invalid,
-    is_off, leeway, names, once, one_of, realm, requirement, seconds, variables_of,
+    is_off, leeway, names, once, one_of, realm, requirement, seconds,
 };
 
 /// The value of `jwt_user_scope`.
@@ -38,12 +38,17 @@ pub struct Requirement<V> {
 
 /// The values of `jwt_user_scope_bypass`.
 #[derive(Clone)]
-pub struct Bypass<V> {
+pub struct Bypass<V, P> {
     /// One of them must hold; see [`holds`].
     pub values: Vec<V>,
+    /// The directive, where there is one.
+    pub position: Option<P>,
     /// The variables that they are made of, in lower case.
     variables: Vec<Box<[u8]>>,
 }
+
+/// A variable of `jwt_user_scope_set`, in lower case, and its claim.
+pub type ClaimVariable = (Box<[u8]>, Rc<ClaimName>);
 
 /// The form of a refusal's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +126,7 @@ settings! {
     /// `jwt_user_scope_require`
     require: Rc<Requirement<V>>,
     /// `jwt_user_scope_bypass`
-    bypass: Rc<Bypass<V>>,
+    bypass: Rc<Bypass<V, P>>,
     /// `jwt_user_scope_token`
     token: Option<V>,
     /// `jwt_user_scope_realm`, the inside of a quoted-string
@@ -163,27 +168,34 @@ impl<V> Default for Requirement<V> {
     }
 }
 
-impl<V> Bypass<V> {
-    /// Whether a variable in it is a claim: one of the module's, or one of `set`, which `jwt_user_scope_set` has defined.
-    /// It would hold for a claim `false`, too.
-    pub fn has_claim(&self, set: &[Box<[u8]>]) -> bool {
-        self.claims().next().is_some() || self.variables.iter().any(|variable| set.contains(variable))
+impl<V, P> Bypass<V, P> {
+    /// Whether a variable in it is a claim: it would hold for a claim `false`, too. `set` are the variables of
+    /// `jwt_user_scope_set`.
+    pub fn has_claim(&self, set: &[ClaimVariable]) -> bool {
+        self.variables.iter().any(|variable| claim_of(variable, set).is_some() || own_claim(variable).is_some())
     }
 
     /// Whether it has this claim: it would hold for every token that has it.
-    fn names(&self, claim: &ClaimName) -> bool {
-        let ClaimName::Member(name) = claim else { return false };
-        self.claims().any(|known| known.eq_ignore_ascii_case(name.as_bytes()))
-    }
-
-    fn claims(&self) -> impl Iterator<Item = &[u8]> {
-        self.variables.iter().filter_map(|variable| variable.strip_prefix(b"jwt_user_scope_claim_"))
+    fn names(&self, claim: &ClaimName, set: &[ClaimVariable]) -> bool {
+        let is_set = |variable: &[u8]| claim_of(variable, set).is_some_and(|known| known.is_same(claim));
+        let is_own = |variable: &[u8]| own_claim(variable).is_some_and(|name| claim.is_member_in_lower_case(name));
+        self.variables.iter().any(|variable| is_set(variable) || is_own(variable))
     }
 }
 
-impl<V> Default for Bypass<V> {
+/// The claim of a variable of `jwt_user_scope_set`.
+fn claim_of<'s>(variable: &[u8], set: &'s [ClaimVariable]) -> Option<&'s ClaimName> {
+    set.iter().find(|(name, _)| **name == *variable).map(|(_, claim)| &**claim)
+}
+
+/// What stands behind the beginning of the module's own variables for claims.
+fn own_claim(variable: &[u8]) -> Option<&str> {
+    std::str::from_utf8(variable.strip_prefix(b"jwt_user_scope_claim_")?).ok()
+}
+
+impl<V, P> Default for Bypass<V, P> {
     fn default() -> Self {
-        Self { values: Vec::new(), variables: Vec::new() }
+        Self { values: Vec::new(), position: None, variables: Vec::new() }
     }
 }
 
@@ -257,17 +269,26 @@ impl<V: Clone, E: Clone, P: Clone + std::fmt::Display> Settings<V, E, P> {
         self.claim.clone().flatten().unwrap_or_else(|| ClaimName::Member("uid".into()))
     }
 
+    /// Whether a bypass names the claim of the user, so that it would hold for everybody.
+    ///
+    /// # Errors
+    /// It does; with the place of its directive.
+    pub fn check_bypass(&self, set: &[ClaimVariable]) -> Result<(), String> {
+        let claim = self.user_claim();
+        let bypass = self.bypass.as_ref().filter(|bypass| bypass.names(&claim, set));
+        let Some(position) = bypass.and_then(|bypass| bypass.position.as_ref()) else { return Ok(()) };
+        Err(format!(
+            "\"jwt_user_scope_bypass\" names the claim of the user, which every verified token has: name another, or a \
+             \"map\" over it in {position}"
+        ))
+    }
+
     /// The policy of a location with these settings.
     ///
     /// # Errors
-    /// It has no key, or its bypass holds for everybody.
+    /// It has no key.
     pub fn policy(&self, scope: Scope, keys: Rc<Keys>) -> Result<Policy, String> {
         let claim = self.user_claim();
-        if self.bypass.as_ref().is_some_and(|bypass| bypass.names(&claim)) {
-            return Err("\"jwt_user_scope_bypass\" names the claim of the user, which every verified token has: name \
-                        another, or a \"map\" over it"
-                .into());
-        }
         let rules = Rules {
             issuers: self.issuers.clone().unwrap_or_default(),
             audiences: self.audiences.clone().unwrap_or_default(),
@@ -309,21 +330,17 @@ fn require<R: Reader>(reader: &R, words: &[R::Word]) -> Result<Rc<Requirement<R:
     Ok(Rc::new(Requirement { values: compile_all(reader, &words[..values])?, unauthorized }))
 }
 
-fn bypass<R: Reader>(reader: &R, words: &[R::Word]) -> Result<Rc<Bypass<R::Value>>, Wrong> {
+type BypassOf<R> = Bypass<<R as Reader>::Value, <R as Reader>::Position>;
+
+fn bypass<R: Reader>(reader: &R, words: &[R::Word]) -> Result<Rc<BypassOf<R>>, Wrong> {
     let variables = bypass_variables(words)?;
-    Ok(Rc::new(Bypass { values: compile_all(reader, words)?, variables }))
+    Ok(Rc::new(Bypass { values: compile_all(reader, words)?, position: Some(reader.position()), variables }))
 }
 
 fn token<R: Reader>(reader: &R, words: &[R::Word]) -> Result<Option<R::Value>, Wrong> {
     // The value is not shown: somebody may have written a token.
     if !has_variable(&words[1]) {
         return Err(format!("value of \"{}\" directive must contain a variable", words[0]));
-    }
-    if variables_of(words[1].as_ref()).any(|name| name.eq_ignore_ascii_case(b"http_authorization")) {
-        return Err(format!(
-            "value of \"{}\" directive is a header that holds more than the token: leave the directive out",
-            words[0]
-        ));
     }
     compile_all(reader, words).map(|mut values| values.pop())
 }

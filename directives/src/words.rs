@@ -2,10 +2,11 @@
 
 use std::fmt::Display;
 use std::num::NonZeroUsize;
+use std::rc::Rc;
 
 use authz::{Algorithms, ClaimName, Guard};
 
-use crate::Reader;
+use crate::{ClaimVariable, Reader};
 
 /// What is wrong with a directive, in nginx's words; the place is added.
 pub type Wrong = String;
@@ -121,6 +122,7 @@ pub(crate) fn requirement<W: Word>(words: &[W]) -> Result<(usize, bool), Wrong> 
 
 /// `jwt_user_scope_bypass <value> ...`: the variables that it is made of, in lower case.
 pub(crate) fn bypass_variables<W: Word>(words: &[W]) -> Result<Vec<Box<[u8]>>, Wrong> {
+    stands_alone(words)?;
     // What always holds would open every user's path to every token.
     only_variables(words, &words[1..])?;
     if let Some(word) = words[1..].iter().find(|word| names_the_token(word.as_ref())) {
@@ -154,7 +156,7 @@ pub(crate) fn realm<W: Word>(words: &[W]) -> Result<String, Wrong> {
 ///
 /// # Errors
 /// Either is no name, or the variable is one of the module's own.
-pub fn claim_variable<W: AsRef<[u8]> + Display>(words: &[W]) -> Result<(Vec<u8>, ClaimName), Wrong> {
+pub fn claim_variable<W: AsRef<[u8]> + Display>(words: &[W]) -> Result<ClaimVariable, Wrong> {
     let claim = claim_name(words, &words[2])?;
     let name = match words[1].as_ref() {
         [b'$', name @ ..] if is_name(name) && !name[0].is_ascii_digit() => name,
@@ -163,7 +165,7 @@ pub fn claim_variable<W: AsRef<[u8]> + Display>(words: &[W]) -> Result<(Vec<u8>,
     if name.len() >= OWN.len() && name[..OWN.len()].eq_ignore_ascii_case(OWN) {
         return Err(format!("variable \"{}\" in \"{}\" directive is one of the module's own", words[1], words[0]));
     }
-    Ok((name.to_ascii_lowercase(), claim))
+    Ok((name.to_ascii_lowercase().into(), Rc::new(claim)))
 }
 
 pub(crate) fn claim_name<W: Word>(words: &[W], word: &W) -> Result<ClaimName, Wrong> {
@@ -242,6 +244,6 @@ fn names_the_token(word: &[u8]) -> bool {
 }
 
 /// The names of a value's variables, where it is made of nothing else.
-pub(crate) fn variables_of(word: &[u8]) -> impl Iterator<Item = &[u8]> {
+fn variables_of(word: &[u8]) -> impl Iterator<Item = &[u8]> {
     word.split(|&b| matches!(b, b'$' | b'{' | b'}')).filter(|name| !name.is_empty())
 }

@@ -2,7 +2,6 @@
 
 use core::ffi::{c_char, c_void};
 use std::path::PathBuf;
-use std::rc::Rc;
 
 use ::directives::{Reader, Wrong, claim_variable};
 use nginx_sys::{
@@ -111,13 +110,13 @@ fn set_variable(_: &mut Settings, cf: Conf, words: &[ngx_str_t]) -> Result<(), W
     if cf.defines_variable(&name) {
         return Err(format!("duplicate variable \"{}\" in \"{}\" directive", words[1], words[0]));
     }
-    let claim = cf.allocate(Rc::new(claim));
-    if claim.is_null() {
+    let kept = cf.allocate(claim.clone());
+    if kept.is_null() {
         return Err(format!("\"{}\" directive: out of memory", words[0]));
     }
-    let added = cf.add_variable(&name, variables::get_set, NGX_HTTP_VAR_NOCACHEABLE, claim as usize);
+    let added = cf.add_variable(&name, variables::get_set, NGX_HTTP_VAR_NOCACHEABLE, kept as usize);
     added.ok_or_else(|| format!("variable \"{}\" in \"{}\" directive cannot be defined", words[1], words[0]))?;
-    cf.main_conf().set_variables.push(name.into());
+    cf.main_conf().set_variables.push((name, claim));
     Ok(())
 }
 

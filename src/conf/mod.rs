@@ -8,7 +8,7 @@ use core::num::NonZeroUsize;
 use core::ptr::NonNull;
 use std::rc::Rc;
 
-use ::directives::{Check, ErrorBody, LogLevel};
+use ::directives::{Check, ClaimVariable, ErrorBody, LogLevel};
 use authz::{Cache, Guard, Policy, Scope};
 use nginx_sys::{NGX_LOG_ERR, NGX_LOG_INFO, NGX_LOG_NOTICE, NGX_LOG_WARN, ngx_http_complex_value_t};
 
@@ -45,7 +45,7 @@ pub type KeyRequest = ::directives::KeyRequest<Position>;
 
 /// The values of `jwt_user_scope_require`.
 pub type Requirement = ::directives::Requirement<Value>;
-pub type Bypass = ::directives::Bypass<Value>;
+pub type Bypass = ::directives::Bypass<Value, Position>;
 
 type KeySources = ::directives::KeySources<Position>;
 type Settings = ::directives::Settings<Value, Expected, Position>;
@@ -65,8 +65,8 @@ pub struct MainConf {
     pub uses: Uses,
     /// What is counted, where `jwt_user_scope_status` shows it.
     pub status: Option<&'static Status>,
-    /// Names of the variables of `jwt_user_scope_set`.
-    pub set_variables: Vec<Box<[u8]>>,
+    /// The variables of `jwt_user_scope_set`.
+    pub set_variables: Vec<ClaimVariable>,
     /// Indexes of the module's variables, once nginx has given all.
     pub variables: Vec<usize>,
     /// Index of the mark of a request that has failed.
@@ -157,8 +157,9 @@ impl LocConf {
     /// # Errors
     /// It cannot be built: a secret is missing or unfit.
     pub fn merge(&mut self, cf: Conf, prev: &Self) -> Result<(), Failed> {
+        let says_itself = self.settings.check.is_some();
         // An "if" or a "limit_except" block shares its location, which has been warned about.
-        let is_new = self.settings.check.is_some() || !cf.is_unnamed_block();
+        let is_new = says_itself || !cf.is_unnamed_block();
         self.settings.inherit(&prev.settings);
         let answers = Rc::new(answers(&self.settings));
         let guard = self.settings.guard.clone().flatten();
@@ -166,7 +167,8 @@ impl LocConf {
         cf.main_conf().uses.guards |= self.guarded.is_some();
         self.counted = cf.main_conf().status.map(|status| (status, status.server(&cf.server().name())));
         self.show_server(self.guarded.is_some());
-        let is_open = self.settings.check.is_none() && self.guarded.is_none();
+        let compares = matches!(self.settings.check, Some(Check::On { scope: Scope::User, .. }));
+        let is_open = !says_itself && !compares && self.guarded.is_none();
         let location = cf.location(prev.place, is_open);
         self.place = location.map(|location| cf.main_conf().seen.layout.add(location)).or(prev.place);
         self.captures = prev.captures.iter().copied().chain(cf.regex_captures()).collect();
@@ -196,8 +198,7 @@ impl LocConf {
         let captures: Vec<_> = used.iter().copied().filter(|index| self.captures.contains(index)).collect();
         let bypass = self.settings.bypass.clone().unwrap_or_default();
         if is_new {
-            let holds_for_false = bypass.has_claim(&cf.main_conf().set_variables);
-            warnings::check(cf, scope, &captures, captures.len() == used.len(), holds_for_false, position);
+            warnings::check(cf, scope, &captures, captures.len() == used.len(), &bypass, position);
             if let Some(place) = self.place.filter(|_| scope == Scope::User) {
                 cf.main_conf().seen.checked.push((place, position.clone()));
             }
@@ -213,6 +214,9 @@ impl LocConf {
         };
         cf.main_conf().seen.fetches(cf.server(), &sources.requests);
         let Built { keys, sets, .. } = built(cf, &sources, self.settings.algorithms.flatten()).map_err(failed)?;
+        if scope == Scope::User {
+            self.settings.check_bypass(&cf.main_conf().set_variables).map_err(failed)?;
+        }
         let policy = self.settings.policy(scope, keys).map_err(|error| failed(format!("{error} in {position}")))?;
         let cache = match &self.settings.cache {
             Some(cache) => cache.clone(),

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use authz::{Scope, demands_slash, is_unanchored, stops_at_line_end, takes_part_of_segment};
 use directives::{Layout, Shadow};
 
-use super::KeyRequest;
+use super::{Bypass, KeyRequest};
 use crate::ffi::{Conf, Position, Server, ServerId};
 use crate::log;
 
@@ -32,8 +32,8 @@ impl Seen {
 }
 
 /// Looks at a location with a check in force. `captures` are those of its regex that it compares, and
-/// `captured` tells whether it compares nothing else; `holds_for_false`, whether its bypass would hold for a claim `false`.
-pub fn check(cf: Conf, scope: Scope, captures: &[usize], captured: bool, holds_for_false: bool, position: &Position) {
+/// `captured` tells whether it compares nothing else.
+pub fn check(cf: Conf, scope: Scope, captures: &[usize], captured: bool, bypass: &Bypass, position: &Position) {
     let location = String::from_utf8_lossy(cf.location_name());
     let warn = |problem: &str, remedy: &str| warn(cf, &location, problem, remedy, position);
     if cf.satisfies_any() {
@@ -54,8 +54,10 @@ pub fn check(cf: Conf, scope: Scope, captures: &[usize], captured: bool, holds_f
             "leave it on in all servers of the address",
         );
     }
-    if holds_for_false {
-        warn("the bypass holds for a claim that is \"false\", too, as a text", "name a \"map\" over the claim");
+    if bypass.has_claim(&cf.main_conf().set_variables) {
+        let (problem, remedy) =
+            ("the bypass holds for a claim that is \"false\", too, as a text", "name a \"map\" over the claim");
+        self::warn(cf, &location, problem, remedy, bypass.position.as_ref().unwrap_or(position));
     }
     if let Some(regex) = cf.location_regex() {
         let names: Vec<_> = captures.iter().map(|&index| cf.variable_name(index)).collect();
@@ -104,6 +106,10 @@ pub fn check_servers(cf: Conf) {
                     format!("location \"^~ {name}\" keeps requests from its regex, and has no check"),
                     "leave \"^~\" out, or check there, too",
                 ),
+                Shadow::Longer(name, around) => (
+                    format!("location \"{name}\" is longer than \"{around}\" around this one, and has no check"),
+                    "put this one in there, or check there, too",
+                ),
                 Shadow::Inner(name, around) => (
                     format!("location \"{name}\" within \"{around}\" comes first, and has no check"),
                     "put this one in there, before it, or check there, too",
@@ -118,12 +124,12 @@ pub fn check_servers(cf: Conf) {
     }
     for (server, name, request) in fetched {
         let uri = String::from_utf8_lossy(&request.uri);
-        if !layout.has_place_for(&server, &uri) {
+        if !layout.has_place_for(server, &uri) {
             log::conf_warning(
                 cf,
                 format_args!(
                     "\"jwt_user_scope_key_request\" has no location \"{uri}\" in server \"{name}\", and would take keys from \
-                     where else that path leads: add \"location = {uri}\", and make it \"internal\", in {}",
+                     where else that path leads: add one of its own, such as \"location = /_jwks\", and make it \"internal\", in {}",
                     request.position
                 ),
             );

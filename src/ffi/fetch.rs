@@ -94,6 +94,11 @@ impl Fetch {
         ptr::eq(self.subrequest.get(), r.as_ptr())
     }
 
+    /// When it began.
+    pub fn began(&self) -> Moment {
+        self.began
+    }
+
     /// Whether it has come to its end.
     pub fn is_over(&self) -> bool {
         self.end.borrow().is_none()

@@ -9,9 +9,10 @@ use core::ptr::{self, NonNull};
 
 use authz::{Path, is_preflight};
 use nginx_sys::{
-    NGX_HTTP_OPTIONS, NGX_HTTP_SATISFY_ANY, NGX_OK, ngx_http_complex_value, ngx_http_complex_value_t,
-    ngx_http_core_loc_conf_t, ngx_http_get_flushed_variable, ngx_http_request_t, ngx_http_variable_value_t, ngx_int_t,
-    ngx_list_part_t, ngx_palloc, ngx_pnalloc, ngx_pool_cleanup_add, ngx_str_t, ngx_table_elt_t, ngx_uint_t,
+    NGX_HTTP_OPTIONS, NGX_HTTP_SATISFY_ANY, NGX_HTTP_VERSION_11, NGX_OK, ngx_http_complex_value,
+    ngx_http_complex_value_t, ngx_http_core_loc_conf_t, ngx_http_get_flushed_variable, ngx_http_request_t,
+    ngx_http_variable_value_t, ngx_int_t, ngx_list_part_t, ngx_palloc, ngx_pnalloc, ngx_pool_cleanup_add, ngx_str_t,
+    ngx_table_elt_t, ngx_uint_t,
 };
 
 use super::{bytes, index_of_core_module, index_of_module, log_to};
@@ -57,15 +58,20 @@ impl<'r> Request<'r> {
         !ptr::eq(self.get().main, self.r.as_ptr())
     }
 
-    /// Whether it is a fetch of keys, or a subrequest of one: these share variables of their own.
-    pub fn is_of_fetch(self) -> bool {
-        self.is_subrequest() && !ptr::eq(self.get().variables, self.main().get().variables)
+    /// The request, and those that it is a subrequest of.
+    pub fn and_its_parents(self) -> impl Iterator<Item = Request<'r>> {
+        // SAFETY: null, or a request that outlives its subrequests.
+        iter::successors(Some(self), |one| unsafe { Some(Self::from_ptr(one.get().parent.as_mut()?)) })
     }
 
-    /// Whether it has a body.
-    pub fn has_body(self) -> bool {
-        let headers = &self.get().headers_in;
-        headers.content_length_n > 0 || headers.chunked() == 1
+    /// Whether nginx still has to read of its body, and bounds that with the timer of the connection, which other versions
+    /// than HTTP/1 do not.
+    pub fn reads_body(self) -> bool {
+        let r = self.get();
+        // SAFETY: over HTTP/1, what has been read of the connection; the end of a buffer is not before its place.
+        let has_read = || unsafe { (*r.header_in).last.offset_from((*r.header_in).pos) };
+        r.http_version <= NGX_HTTP_VERSION_11 as ngx_uint_t
+            && (r.headers_in.chunked() == 1 || r.headers_in.content_length_n > has_read() as i64)
     }
 
     /// Whether nginx is writing the access log (`ngx_http_free_request` in ngx_http_request.c).

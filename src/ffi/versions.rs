@@ -80,7 +80,7 @@ impl Request<'_> {
         unsafe { jwt_user_scope_is_stale(self.as_ptr()) != 0 }
     }
 
-    /// Forgets the port that the client has named in `Host`, which subrequests take over since 1.29.3.
+    /// Forgets the port that the client has named in `Host`, which newer versions hand on to subrequests.
     pub(super) fn forget_port(self) {
         // SAFETY: as above; `$request_port` shows it.
         unsafe { jwt_user_scope_forget_port(self.as_ptr()) }

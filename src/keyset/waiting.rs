@@ -1,12 +1,13 @@
 //! What a request waits for: a key that a fetch may bring, or a fetch of its own.
 
+use std::ptr;
 use std::rc::Rc;
 
 use authz::KeySet;
 use nginx_sys::ngx_int_t;
 
 use super::{FetchedSet, FetchedSets, Fetching, is_same};
-use crate::ffi::{FETCH_TIMEOUT, Moment, Request, Wake};
+use crate::ffi::{FETCH_TIMEOUT, Fetch, Moment, Request, Wake, Zone};
 use crate::state::State;
 
 /// Milliseconds between the starts of two fetches that an unknown `kid` asks for, or a set that is due. Junk in tokens
@@ -42,8 +43,6 @@ pub enum Lack {
 /// What a request knows of the fetches that it waits for.
 pub struct Waiting {
     since: Moment,
-    /// Milliseconds for which it waits.
-    limit: u64,
     sets: Box<[Watched]>,
     /// Something has changed, so that it decides again, whatever is under way.
     outdated: bool,
@@ -71,14 +70,24 @@ impl Waiting {
     /// Begins to wait, for nothing yet.
     fn new(sets: &FetchedSets) -> Self {
         let watched = |set: &FetchedSet| Watched { generation: set.generation.get(), fetch: Seen::Nothing };
-        Self { since: Moment::now(), limit: 0, sets: sets.sets.iter().map(watched).collect(), outdated: false }
+        Self { since: Moment::now(), sets: sets.sets.iter().map(watched).collect(), outdated: false }
     }
 
     /// Milliseconds until the next look; `None` when it has waited for as long as it may.
     fn pause(&self) -> Option<u64> {
-        let waited = Moment::now().elapsed_since(self.since);
-        (waited < self.limit).then(|| (waited / POLLED_LATE).clamp(POLL, SLOWEST_POLL))
+        pause(self.since, FETCH_TIMEOUT)
     }
+
+    /// Whether it has waited for a fetch of one of the sets.
+    fn knows(&self, place: usize) -> bool {
+        self.sets.get(place).is_some_and(|watched| !matches!(watched.fetch, Seen::Nothing))
+    }
+}
+
+/// Milliseconds until the next look of who waits since then, for so many milliseconds at most.
+fn pause(since: Moment, limit: u64) -> Option<u64> {
+    let waited = Moment::now().elapsed_since(since);
+    (waited < limit).then(|| (waited / POLLED_LATE).clamp(POLL, SLOWEST_POLL))
 }
 
 impl Watched {
@@ -107,7 +116,7 @@ impl Watched {
         let floor = if used.is_some() && !again { EARLY_FETCH_FLOOR } else { FIRST_FETCH_FLOOR };
         let pending = match set.fetch(r, state, floor, finished) {
             // Nobody will bring what was lost: whoever needs it waits until it may be fetched again.
-            Fetching::Begun | Fetching::UnderWay | Fetching::Lost => {
+            Fetching::Begun(_) | Fetching::UnderWay | Fetching::Lost => {
                 self.fetch = Seen::Behind(finished);
                 true
             }
@@ -143,7 +152,6 @@ pub fn wait_for(
 ) -> Option<ngx_int_t> {
     let mut waiting = state.waiting.borrow_mut();
     let waiting = waiting.get_or_insert_with(|| Waiting::new(sets));
-    waiting.limit = FETCH_TIMEOUT;
     let pause = waiting.pause()?;
     waiting.outdated = false;
     let mut is_pending = false;
@@ -158,6 +166,10 @@ pub fn wait_for(
 
 /// Lets a request wait on if nothing has changed since it began to, so that there is nothing new to decide on.
 pub fn wait_on(r: Request, sets: &FetchedSets, state: &State) -> Option<ngx_int_t> {
+    wait_on_others(r, sets, state).or_else(|| hold(r, state))
+}
+
+fn wait_on_others(r: Request, sets: &FetchedSets, state: &State) -> Option<ngx_int_t> {
     let waiting = state.waiting.borrow();
     let waiting = waiting.as_ref().filter(|waiting| !waiting.outdated)?;
     let pause = waiting.pause()?;
@@ -178,8 +190,16 @@ fn look_again(r: Request, state: &State, milliseconds: u64) -> ngx_int_t {
     r.wait(state.wake.get_or_init(Wake::default), state.is_fetching(), milliseconds)
 }
 
-/// Fetches sets again whose time had come when they were last looked at. Other requests go on with the keys at hand; the one
-/// that fetches waits for a moment.
+/// A fetch of a set that was at hand, which this request has begun.
+pub struct Refresh {
+    zone: *const Zone,
+    fetch: Rc<Fetch>,
+    /// Milliseconds for which the request waits for it.
+    limit: u64,
+}
+
+/// Fetches sets again whose time had come when they were last looked at, each once for a request. Other requests go on with
+/// the keys at hand; the one that fetches waits for a moment.
 ///
 /// It waits until the end if the last fetch went with the client whose request fetched, since nginx does not notice before
 /// that its client leaves: who signs with a withdrawn key could keep it in use otherwise, by fetching and leaving again and
@@ -187,7 +207,6 @@ fn look_again(r: Request, state: &State, milliseconds: u64) -> ngx_int_t {
 /// bounds the reading of it (`ngx_http_upstream_init`).
 pub fn refresh(r: Request, sets: &FetchedSets, state: &State) -> Option<ngx_int_t> {
     let (_, now) = sets.looked_at.get()?;
-    let mut is_held = false;
     for (place, set) in sets.sets.iter().enumerate() {
         // Before the set is looked at: nobody fetches what another's fetch has brought by then.
         let finished = set.zone.finished();
@@ -197,14 +216,27 @@ pub fn refresh(r: Request, sets: &FetchedSets, state: &State) -> Option<ngx_int_
         let is_lost = set.zone.is_lost();
         let floor = if is_lost { FIRST_FETCH_FLOOR } else { EARLY_FETCH_FLOOR }.min(set.valid());
         // The second look spares every request another at whose fetch is under way.
-        if set.zone.has_begun_within(floor) || !matches!(set.fetch(r, state, floor, finished), Fetching::Begun) {
+        if set.zone.has_begun_within(floor) || has_fetched(state, place, set) {
             continue;
         }
-        let mut waiting = state.waiting.borrow_mut();
-        let waiting = waiting.get_or_insert_with(|| Waiting::new(sets));
-        waiting.limit = waiting.limit.max(if is_lost || r.has_body() { FETCH_TIMEOUT } else { HELD });
-        waiting.sets[place].fetch = Seen::Behind(finished);
-        is_held = true;
+        if let Fetching::Begun(fetch) = set.fetch(r, state, floor, finished) {
+            let limit = if is_lost || r.reads_body() { FETCH_TIMEOUT } else { HELD };
+            state.refreshes.borrow_mut().push(Refresh { zone: set.zone, fetch, limit });
+        }
     }
-    is_held.then(|| look_again(r, state, POLL))
+    hold(r, state)
+}
+
+/// Whether a request has fetched a set, or has waited for another's fetch of it.
+fn has_fetched(state: &State, place: usize, set: &FetchedSet) -> bool {
+    state.waiting.borrow().as_ref().is_some_and(|waiting| waiting.knows(place))
+        || state.refreshes.borrow().iter().any(|refresh| ptr::eq(refresh.zone, set.zone))
+}
+
+/// Lets a request wait for the fetches that it has begun of sets that were at hand.
+fn hold(r: Request, state: &State) -> Option<ngx_int_t> {
+    let refreshes = state.refreshes.borrow();
+    let under_way = refreshes.iter().filter(|refresh| !refresh.fetch.is_over());
+    let pause = under_way.filter_map(|refresh| pause(refresh.fetch.began(), refresh.limit)).min()?;
+    Some(look_again(r, state, pause))
 }

@@ -213,16 +213,26 @@ fn the_module_s_own_decision_is_no_reason() {
 fn a_bypass_by_the_claim_of_the_user_is_refused() {
     let check = |inside: &str| {
         Setup::new().check(&format!(
-            "server {{ listen unix:nginx.sock; location ~ ^/users/(?<user_id>[^/]+)(?:/|$) {{ {inside}\njwt_user_scope on; # here\n}} }}"
+            "jwt_user_scope_set $who uid; jwt_user_scope_set $inner /app/uid;
+            server {{ listen unix:nginx.sock; location ~ ^/users/(?<user_id>[^/]+)(?:/|$) {{
+                jwt_user_scope on;\n{inside} # here\n}} }}"
         ))
     };
     for inside in [
         "jwt_user_scope_bypass $jwt_user_scope_claim_uid;",
         "jwt_user_scope_bypass $jwt_user_scope_claim_role ${jwt_user_scope_claim_UID};",
+        "jwt_user_scope_claim /uid; jwt_user_scope_bypass $jwt_user_scope_claim_uid;",
         "jwt_user_scope_claim userId; jwt_user_scope_bypass $jwt_user_scope_claim_userid;",
+        "jwt_user_scope_bypass $who;",
+        "jwt_user_scope_claim /app/uid; jwt_user_scope_bypass $inner;",
     ] {
         assert_refused_here(inside, &check(inside), "\"jwt_user_scope_bypass\" names the claim of the user");
     }
-    let another = check("jwt_user_scope_claim sub; jwt_user_scope_bypass $jwt_user_scope_claim_uid;");
-    assert!(another.accepted, "{}", another.stderr);
+    for inside in [
+        "jwt_user_scope_claim sub; jwt_user_scope_bypass $jwt_user_scope_claim_uid;",
+        "jwt_user_scope_claim /app/uid; jwt_user_scope_bypass $who;",
+    ] {
+        let another = check(inside);
+        assert!(another.accepted, "{}", another.stderr);
+    }
 }

@@ -47,6 +47,74 @@ fn a_request_with_a_body_to_come_stays_until_its_fetch_has_ended() {
     assert_eq!(keys.count(), 2, "its set is in use");
 }
 
+/// Two sets, each with a provider of its own.
+fn two_sets(parameters: &str, lines: &str) -> String {
+    scoped_server(&format!(
+        "location / {{
+            jwt_user_scope any; jwt_user_scope_key_request /_jwks {parameters}; jwt_user_scope_key_request /_other {parameters};
+            proxy_pass http://unix:echo.sock;
+        }}
+        location = /_jwks {{ internal; {lines} proxy_pass http://unix:keys.sock; }}
+        location = /_other {{ internal; {lines} proxy_pass http://unix:other.sock; }}"
+    ))
+}
+
+#[test]
+fn a_fetch_that_has_ended_lets_nobody_go_who_waits_for_another() {
+    let nginx = Setup::new().unexplained().http(&two_sets("valid=1s", ""));
+    let (keys, others) = (KeyServer::of(&nginx), KeyServer::at(&nginx.path("other.sock")));
+    let (gate, alice, bob) = (Gate::default(), Issuer::new("alice"), Issuer::new("bob"));
+    keys.publish(key_set(&[&alice]));
+    others.publish(key_set(&[&bob]));
+    due(&nginx, &bob, "/");
+    others.answer_behind(&gate, response("200 OK", "", key_set(&[&bob])));
+    let mut client = nginx.client();
+    client.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n");
+    client.send(format!("Authorization: Bearer {}\r\n\r\n", bob.token("bob")).as_bytes());
+    gate.holds_one();
+    drop(client);
+    std::thread::sleep(Duration::from_millis(800));
+    assert_eq!(others.open(), 1, "the fetch goes on without its client");
+    gate.open();
+    eventually("it has ended", || others.open() == 0);
+}
+
+#[test]
+fn who_has_waited_for_one_set_waits_for_a_moment_for_another() {
+    let nginx = Setup::new().unexplained().http(&two_sets("valid=1s", ""));
+    nginx.tolerate("connect() to unix:keys.sock failed");
+    let others = KeyServer::at(&nginx.path("other.sock"));
+    let (gate, alice, bob) = (Gate::default(), Issuer::new("alice"), Issuer::new("bob"));
+    others.publish(key_set(&[&bob]));
+    due(&nginx, &bob, "/");
+    let keys = KeyServer::of(&nginx);
+    keys.publish(key_set(&[&alice]));
+    others.answer_behind(&gate, response("200 OK", "", key_set(&[&bob])));
+    let begun = Instant::now();
+    assert_eq!(get("/").token(&alice.token("alice")).send(&nginx).status, 200);
+    assert!(begun.elapsed() < patient(Duration::from_secs(3)), "{:?}", begun.elapsed());
+    gate.holds_one();
+    gate.open();
+}
+
+/// However long the provider takes to fail.
+#[test]
+fn a_request_fetches_a_set_again_once() {
+    let nginx = Setup::new().unexplained().http(&fetching("valid=1s", "proxy_read_timeout 1s;"));
+    nginx.tolerate("upstream timed out");
+    let (keys, alice, bob) = (KeyServer::of(&nginx), Issuer::new("alice"), Issuer::new("bob"));
+    keys.publish(key_set(&[&alice]));
+    due(&nginx, &alice, "/");
+    keys.stay_silent();
+    let asked = get("/").token(&alice.token("alice")).body(vec![b'x'; 9]);
+    let (begun, before) = (Instant::now(), keys.count());
+    expect("whose body is there", "ok", &asked.send(&nginx));
+    assert!(begun.elapsed() < Duration::from_millis(950), "{:?}", begun.elapsed());
+    std::thread::sleep(Duration::from_millis(1200));
+    expect("of another key", "unknown_key", &get("/").token(&bob.token("bob")).send(&nginx));
+    assert_eq!(keys.count(), before + 2);
+}
+
 /// What a thread has read, nginx tells to the request, unless the client's connection is held back.
 #[test]
 fn a_set_in_a_file_is_read_beside_an_answer_that_is_paced() {

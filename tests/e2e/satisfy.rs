@@ -207,12 +207,15 @@ fn what_a_third_module_lets_in_carries_no_challenge() {
         let nginx = nginx(&format!(
             "satisfy any; jwt_user_scope_error_body {form}; auth_basic area; auth_basic_user_file htpasswd;
             location /in {{ jwt_user_scope any; auth_request /204; empty_gif; }}
+            location /gone {{ jwt_user_scope any; auth_request /204; try_files /none =404; }}
             location /out {{ jwt_user_scope any; auth_request /403; empty_gif; }}
             location = /204 {{ internal; return 204; }}
             location = /403 {{ internal; return 403; }}"
         ));
         let response = get("/in").send(&nginx);
         assert_eq!((response.status, response.challenge()), (200, None), "{form}: {response:?}");
+        let gone = get("/gone").send(&nginx);
+        assert_eq!((gone.status, gone.challenge()), (404, None), "{form}: {gone:?}");
         let refused = get("/out").send(&nginx);
         assert_eq!((refused.status, refused.all("WWW-Authenticate").len()), (401, 2), "{form}: {refused:?}");
     }

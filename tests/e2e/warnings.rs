@@ -160,6 +160,14 @@ fn a_location_that_comes_before_the_check_is_warned_about() {
         assert_quiet(&other("^~ /users/", said));
         assert_quiet(&other(r"~* \.png$", said));
     }
+    assert_warned(&other("~ ^/", ""), r#""^/" comes first"#);
+    assert_warned(&other(r"~ ^/.+\.png$", ""), "comes first");
+    assert_warned(&format!("jwt_user_scope any; {}", other("^~ /users/", "")), "keeps requests from its regex");
+    assert_warned(
+        &format!("location /users/a/ {{ {pass} }} location /users/a {{ {pass} {} }}", CHECKED.replace("(?<", "a/(?<")),
+        r#""/users/a/" is longer than "/users/a" around this one"#,
+    );
+    assert_quiet(&other("^~ /users/", "internal;"));
     assert_quiet(&other("/users/", ""));
     assert_quiet(&format!("{CHECKED}\nlocation ~ \\.png$ {{ {pass} }}"));
     assert_quiet(&format!("location ~ \\.png$ {{ expires 1d; }}\n{CHECKED}"));
@@ -183,7 +191,7 @@ fn a_location_that_comes_before_the_check_passes_requests_on() {
 fn a_bypass_that_holds_for_false_is_warned_about() {
     let location = |bypass: &str| {
         format!(
-            "location ~ ^/users/(?<user_id>[^/]+)(?:/|$) {{ jwt_user_scope_bypass {bypass};\njwt_user_scope on; # here\n}}"
+            "location ~ ^/users/(?<user_id>[^/]+)(?:/|$) {{ jwt_user_scope on;\njwt_user_scope_bypass {bypass}; # here\n}}"
         )
     };
     assert_warned(&location("$jwt_user_scope_claim_is_admin"), "\"false\"");
