@@ -183,7 +183,11 @@ impl Request {
                 if let Some(name) = name.strip_prefix(b"arg_") {
                     query.and_then(|query| argument(query, name))
                 } else if let Some(name) = name.strip_prefix(b"cookie_") {
-                    self.header(b"cookie").and_then(|cookies| cookie(cookies, name))
+                    let [old, new] = [&b";,"[..], b";"].map(|ends| cookie(self.header(b"cookie")?, name, ends));
+                    if old != new {
+                        return None;
+                    }
+                    new
                 } else {
                     let value = self.header(name.strip_prefix(b"http_")?).map(<[u8]>::to_vec);
                     if self.is_repeated(name) || (value.is_none() && USUAL.contains(&name)) {
@@ -203,27 +207,27 @@ fn argument(query: &[u8], name: &[u8]) -> Option<Vec<u8>> {
     query.split(|&b| b == b'&').filter(|_| !name.is_empty()).find_map(value)
 }
 
-/// The value of a cookie, its name in any case (`ngx_http_parse_multi_header_lines`). What is no such cookie ends at a
-/// comma, too, and the value at a semicolon only.
-fn cookie(cookies: &[u8], name: &[u8]) -> Option<Vec<u8>> {
+/// The value of a cookie, its name in any case (`ngx_http_parse_cookie_lines`). What is no such cookie ends at one of `ends`,
+/// and the value at a semicolon only. Before 1.29.5, a comma was an end.
+fn cookie(cookies: &[u8], name: &[u8], ends: &[u8]) -> Option<Vec<u8>> {
     let mut rest = cookies;
     while !rest.is_empty() {
         let Some(after) = without_name(rest, name) else {
-            rest = next_cookie(rest);
+            rest = next_cookie(rest, ends);
             continue;
         };
         match without_spaces(after) {
             [b'=', value @ ..] => return without_spaces(value).split(|&b| b == b';').next().map(<[u8]>::to_vec),
             // nginx has read one byte on, even if that ends the cookie.
-            [_, after @ ..] => rest = next_cookie(after),
+            [_, after @ ..] => rest = next_cookie(after, ends),
             [] => return None,
         }
     }
     None
 }
 
-fn next_cookie(text: &[u8]) -> &[u8] {
-    let end = text.iter().position(|b| matches!(b, b';' | b',')).map_or(text.len(), |at| at + 1);
+fn next_cookie<'t>(text: &'t [u8], ends: &[u8]) -> &'t [u8] {
+    let end = text.iter().position(|b| ends.contains(b)).map_or(text.len(), |at| at + 1);
     without_spaces(&text[end..])
 }
 
@@ -326,7 +330,9 @@ mod tests {
             ("", None),
         ];
         for (text, expected) in rows {
-            assert_eq!(cookie(text.as_bytes(), b"t").as_deref(), expected.map(str::as_bytes), "{text}");
+            assert_eq!(cookie(text.as_bytes(), b"t", b";,").as_deref(), expected.map(str::as_bytes), "{text}");
+            let expected = expected.filter(|_| !text.starts_with("a=b,"));
+            assert_eq!(cookie(text.as_bytes(), b"t", b";").as_deref(), expected.map(str::as_bytes), "{text}, newer");
         }
     }
 

@@ -31,6 +31,8 @@ const NOT_SAID: &str = "is not known";
 const OF_VERSION: &str =
     "depends on nginx, which joins a repeated header with \", \" from 1.23 on, and takes the first before";
 
+const OF_COMMAS: &str = "depends on nginx, for which a comma ends a cookie before 1.29.5, and does not from then on";
+
 impl From<Unknown> for Failure {
     fn from(Unknown { name, why }: Unknown) -> Self {
         let name = String::from_utf8_lossy(&name);
@@ -167,7 +169,11 @@ impl Walk<'_> {
             // It may be set or captured elsewhere, and was not.
             None if self.conf.settable.contains(name) => Ok(Ok(Vec::new())),
             None => {
-                let why = if self.request.borrow().is_repeated(name) { OF_VERSION } else { NOT_SAID };
+                let why = match () {
+                    () if self.request.borrow().is_repeated(name) => OF_VERSION,
+                    () if name.starts_with(b"cookie_") => OF_COMMAS,
+                    () => NOT_SAID,
+                };
                 Ok(Err(Unknown { name: name.to_vec(), why }))
             }
         }
@@ -195,7 +201,7 @@ impl Walk<'_> {
     /// Whether a variable is the module's. One that the configuration defines comes before those that only begin alike.
     fn is_own(&self, name: &[u8]) -> bool {
         let is_defined = || self.conf.maps.contains_key(name) || self.conf.settable.contains(name);
-        let is_set = || self.conf.set_variables.iter().any(|(set, _)| set == name);
+        let is_set = || self.conf.set_variables.iter().any(|(set, _)| **set == *name);
         is_set() || own(name).is_some_and(|own| FIXED.contains(&own) || !is_defined())
     }
 
@@ -203,7 +209,7 @@ impl Walk<'_> {
         self.decide_for(name)?;
         let shown = self.shown();
         let identity = shown.identity.as_deref();
-        if let Some((_, claim)) = self.conf.set_variables.iter().find(|(set, _)| set == name) {
+        if let Some((_, claim)) = self.conf.set_variables.iter().find(|(set, _)| **set == *name) {
             return Ok(identity.and_then(|identity| Some(identity.shown(claim)?.to_string())));
         }
         let own = own(name).unwrap_or_default();

@@ -26,7 +26,6 @@ fn the_token_may_stand_in_a_cookie() {
         ("quoted", cookie(&format!("\"{}\"", uid("alice"))), "malformed_token"),
         ("with a space behind it", cookie(&format!("{} ", uid("alice"))), "malformed_token"),
         ("with spaces around its sign", whole(format!("session = {}", uid("alice"))), "ok"),
-        ("behind a comma", whole(format!("a=b, session={}", uid("alice"))), "ok"),
         ("before a comma", whole(format!("session={}, a=b", uid("alice"))), "malformed_token"),
         ("behind its name alone", whole(format!("session;session={}", uid("alice"))), "missing_token"),
         ("empty", cookie(""), "missing_token"),
