@@ -29,7 +29,7 @@ const POLLED_LATE: u64 = 16;
 
 /// Milliseconds for which the request that fetches a set again waits for it, though it has keys to be judged by. Nearly
 /// every fetch ends within them, and then no timer and no delay of the client's connection is in its way.
-const HELD: u64 = 500;
+const HELD: u64 = 300;
 
 /// What a request lacks, apart from sets that may not be used.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -298,7 +298,7 @@ fn who_fetches_and_leaves_keeps_no_withdrawn_key_in_use() {
     clocks.set_running(61);
     let client = come();
     eventually("its fetch", || keys.open() == 1);
-    // It waits for half a second only.
+    // It waits for a moment only.
     drop(client);
     eventually("it is lost", || keys.open() == 0);
     expect("within the floor", "ok", &ask(&nginx, &old));

@@ -222,7 +222,7 @@ fn a_connection_whose_request_fetches_in_the_background_serves_on() {
     keys.answer_behind(&gate, response("200 OK", "", key_set(&[&alice])));
     let begun = Instant::now();
     expect("the one that fetches", "ok", &client.ask(&asked));
-    assert!(begun.elapsed() >= Duration::from_millis(450), "it waits for a moment: {:?}", begun.elapsed());
+    assert!(begun.elapsed() >= Duration::from_millis(250), "it waits for a moment: {:?}", begun.elapsed());
     assert!(begun.elapsed() < patient(Duration::from_secs(2)), "{:?}", begun.elapsed());
     gate.holds_one();
     client.send(&asked.bytes());
