@@ -531,4 +531,27 @@ mod tests {
             assert!(!stops_at_line_end(regex), "{}", regex.escape_ascii());
         }
     }
+
+    /// They read what somebody has written, which may be no regex at all.
+    #[test]
+    fn looks_at_anything() {
+        const MADE_OF: &[u8] = b"()[]^$|?*+\\.a/{}<>:='!PuSi";
+        let mut random = 1_u64;
+        let mut draw = |below: usize| {
+            // Of Numerical Recipes; the higher bits are the better ones.
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (random >> 33) as usize % below
+        };
+        for _ in 0..100_000 {
+            let mut regex: Vec<u8> = (0..draw(24)).map(|_| MADE_OF[draw(MADE_OF.len())]).collect();
+            if draw(2) == 0 {
+                regex.splice(0..0, *b"^/(?<u>");
+            }
+            let names: &[&[u8]] = &[b"u"];
+            _ = (demands_slash(&regex, names), takes_part_of_segment(&regex, names), is_unanchored(&regex, names));
+            _ = (stops_at_line_end(&regex), swallows(&regex, b"/a/"), literal_start(&regex));
+        }
+        let deep = b"(".repeat(4096);
+        assert!(is_unanchored(&[&deep[..], b"(?<u>a)"].concat(), &[b"u"]));
+    }
 }
