@@ -160,6 +160,7 @@ fn a_provider_is_told_nothing_of_the_client() {
 fn a_stale_answer_of_nginxs_cache_is_no_new_set() {
     let lines = "proxy_cache keys; proxy_cache_valid 1s; proxy_cache_use_stale error;";
     let nginx = Setup::new()
+        .unexplained()
         .http(&format!("proxy_cache_path cache keys_zone=keys:1m; {}", fetching("valid=1s stale=3s", lines)));
     nginx.tolerate("connect() to unix:keys.sock failed");
     let (keys, alice) = (KeyServer::of(&nginx), Issuer::new("alice"));
