@@ -99,7 +99,7 @@ fn last_group<'r>(regex: &'r [u8], names: &[&[u8]]) -> Option<(&'r [u8], &'r [u8
     (0..regex.len()).filter_map(|start| after_name(&regex[start..], names)).next_back().and_then(group)
 }
 
-/// What stands before the first group of one of these names; all, if there is none.
+/// What stands before the first group of one of these names; nothing, if there is none.
 fn before_group<'r>(regex: &'r [u8], names: &[&[u8]]) -> &'r [u8] {
     let first = (0..regex.len()).find(|&start| after_name(&regex[start..], names).is_some());
     &regex[..first.unwrap_or_default()]
