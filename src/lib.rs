@@ -138,7 +138,7 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
     catch_conf(ERROR, || {
         // SAFETY: nginx calls with the configuration being read.
         let cf = unsafe { Conf::from_ptr(cf) };
-        let uses = cf.main_conf().uses;
+        let uses = cf.gathered().uses;
         let add = |used: bool, phase, handler, place| !used || cf.add_phase_handler(phase as usize, handler, place);
         let handlers = add(uses.guards, ngx_http_phases_NGX_HTTP_POST_READ_PHASE, begin_handler, Place::Last)
             && add(uses.guards, ngx_http_phases_NGX_HTTP_PREACCESS_PHASE, guard_handler, Place::Last)
@@ -188,7 +188,7 @@ unsafe extern "C" fn filter_postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t 
     catch_conf(ERROR, || {
         // SAFETY: nginx calls with the configuration being read.
         let cf = unsafe { Conf::from_ptr(cf) };
-        let uses = cf.main_conf().uses;
+        let uses = cf.gathered().uses;
         let add = |used: bool, phase, handler| !used || cf.add_phase_handler(phase as usize, handler, Place::Last);
         let handlers = add(uses.captures, ngx_http_phases_NGX_HTTP_REWRITE_PHASE, location_handler)
             && add(uses.guards, ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE, content_handler);

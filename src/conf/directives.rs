@@ -116,7 +116,7 @@ fn set_variable(_: &mut Settings, cf: Conf, words: &[ngx_str_t]) -> Result<(), W
     }
     let added = cf.add_variable(&name, variables::get_set, NGX_HTTP_VAR_NOCACHEABLE, kept as usize);
     added.ok_or_else(|| format!("variable \"{}\" in \"{}\" directive cannot be defined", words[1], words[0]))?;
-    cf.main_conf().set_variables.push((name, claim));
+    cf.gathered().set_variables.push((name, claim));
     Ok(())
 }
 
@@ -125,9 +125,9 @@ fn set_status(_: &mut Settings, cf: Conf, words: &[ngx_str_t]) -> Result<(), Wro
     if !cf.set_content_handler(status_handler) {
         return Err(format!("\"{}\" directive is duplicate", words[0]));
     }
-    if cf.main_conf().status.is_none() {
+    if cf.gathered().status.is_none() {
         let status = Status::new(cf).ok_or_else(|| format!("\"{}\" directive: out of memory", words[0]))?;
-        cf.main_conf().status = cf.keep(status);
+        cf.gathered().status = cf.keep(status);
     }
     Ok(())
 }
@@ -144,7 +144,7 @@ impl Reader for Conf<'_> {
 
     fn user_id(&self) -> Option<Expected> {
         let index = self.variable_index(b"user_id")?;
-        self.main_conf().user_id.push(self.position());
+        self.gathered().user_id.push(self.position());
         Some(Expected::Variable(index))
     }
 

@@ -30,16 +30,16 @@ pub struct Built {
 pub fn built(cf: Conf, sources: &Rc<KeySources>, allowed: Option<Algorithms>) -> Result<Built, String> {
     let server = (!sources.requests.is_empty()).then(|| cf.server_identity());
     let is_it = |one: &&Built| Rc::ptr_eq(&one.sources, sources) && one.allowed == allowed && one.server == server;
-    if let Some(built) = cf.main_conf().built_keys.iter().find(is_it) {
+    if let Some(built) = cf.gathered().built_keys.iter().find(is_it) {
         return Ok(built.clone());
     }
     let keys = Rc::new(sources.keys(allowed, &|name| env::var_os(name))?);
-    if let Some(status) = cf.main_conf().status {
+    if let Some(status) = cf.gathered().status {
         status.count_keys(keys.iter(), &places(sources));
     }
     let sets = Rc::new(FetchedSets::new(fetched_sets(cf, sources, allowed)?));
     let built = Built { sources: sources.clone(), allowed, server, keys, sets };
-    cf.main_conf().built_keys.push(built.clone());
+    cf.gathered().built_keys.push(built.clone());
     Ok(built)
 }
 
@@ -61,7 +61,7 @@ fn fetched_sets(cf: Conf, sources: &KeySources, allowed: Option<Algorithms>) -> 
         let zone = zone.ok_or_else(|| {
             format!("\"jwt_user_scope_key_request\" directive: out of memory in {}", request.position)
         })?;
-        let status = cf.main_conf().status;
+        let status = cf.gathered().status;
         if let Some(status) = status {
             status.show_set(&cf.server().name(), (&request.uri, &request.args), zone);
         }

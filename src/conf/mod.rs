@@ -4,6 +4,7 @@ pub mod directives;
 mod keys;
 mod warnings;
 
+use core::cell::{Cell, OnceCell, RefCell};
 use core::num::NonZeroUsize;
 use core::ptr::NonNull;
 use std::rc::Rc;
@@ -53,6 +54,16 @@ type Settings = ::directives::Settings<Value, Expected, Position>;
 /// Configuration of the `http` block.
 #[derive(Default)]
 pub struct MainConf {
+    pub gathered: RefCell<Gathered>,
+    /// Indexes of the module's variables, once nginx has given all.
+    pub variables: OnceCell<Vec<usize>>,
+    /// Index of the mark of a request that has failed.
+    pub failure_mark: Cell<usize>,
+}
+
+/// What is gathered of all levels while the configuration is read. Requests do not look at it.
+#[derive(Default)]
+pub struct Gathered {
     /// Places that compare with `$user_id`, which something must define.
     user_id: Vec<Position>,
     /// The secret of locations that name none.
@@ -67,10 +78,6 @@ pub struct MainConf {
     pub status: Option<&'static Status>,
     /// The variables of `jwt_user_scope_set`.
     pub set_variables: Vec<ClaimVariable>,
-    /// Indexes of the module's variables, once nginx has given all.
-    pub variables: Vec<usize>,
-    /// Index of the mark of a request that has failed.
-    pub failure_mark: usize,
     /// What the servers are known by, once somebody has asked.
     pub identities: Option<Identities>,
     /// What is to be looked at once all locations have been read.
@@ -87,6 +94,14 @@ pub struct Uses {
 }
 
 impl Uses {
+    fn add(&mut self, more: Self) {
+        let Self { checks, captures, guards, fetches } = more;
+        self.checks |= checks;
+        self.captures |= captures;
+        self.guards |= guards;
+        self.fetches |= fetches;
+    }
+
     pub fn any(self) -> bool {
         self.checks || self.guards
     }
@@ -164,13 +179,13 @@ impl LocConf {
         let answers = Rc::new(answers(&self.settings));
         let guard = self.settings.guard.clone().flatten();
         self.guarded = guard.map(|guard| Guarded { guard, answers: answers.clone() });
-        cf.main_conf().uses.guards |= self.guarded.is_some();
-        self.counted = cf.main_conf().status.map(|status| (status, status.server(&cf.server().name())));
+        cf.gathered().uses.guards |= self.guarded.is_some();
+        self.counted = cf.gathered().status.map(|status| (status, status.server(&cf.server().name())));
         self.show_server(self.guarded.is_some());
         let compares = matches!(self.settings.check, Some(Check::On { scope: Scope::User, .. }));
         let is_open = !says_itself && !compares && self.guarded.is_none();
         let location = cf.location(prev.place, is_open);
-        self.place = location.map(|location| cf.main_conf().seen.layout.add(location)).or(prev.place);
+        self.place = location.map(|location| cf.gathered().seen.layout.add(location)).or(prev.place);
         self.captures = prev.captures.iter().copied().chain(cf.regex_captures()).collect();
 
         // A process that only sends a signal serves nobody, and may have been started without the secret.
@@ -200,7 +215,7 @@ impl LocConf {
         if is_new {
             warnings::check(cf, scope, &captures, captures.len() == used.len(), &bypass, position);
             if let Some(place) = self.place.filter(|_| scope == Scope::User) {
-                cf.main_conf().seen.checked.push((place, position.clone()));
+                cf.gathered().seen.checked.push((place, position.clone()));
             }
         }
 
@@ -210,23 +225,25 @@ impl LocConf {
         };
         let sources = match &self.settings.keys {
             Some(sources) => sources.clone(),
-            None => cf.main_conf().default_keys(position),
+            None => cf.gathered().default_keys(position),
         };
-        cf.main_conf().seen.fetches(cf.server(), &sources.requests);
+        cf.gathered().seen.fetches(cf.server(), &sources.requests);
         let Built { keys, sets, .. } = built(cf, &sources, self.settings.algorithms.flatten()).map_err(failed)?;
         if scope == Scope::User {
-            self.settings.check_bypass(&cf.main_conf().set_variables).map_err(failed)?;
+            self.settings.check_bypass(&cf.gathered().set_variables).map_err(failed)?;
         }
         let policy = self.settings.policy(scope, keys).map_err(|error| failed(format!("{error} in {position}")))?;
         let cache = match &self.settings.cache {
             Some(cache) => cache.clone(),
-            None => Some(cf.main_conf().default_cache()),
+            None => Some(cf.gathered().default_cache()),
         };
         self.show_server(true);
-        let uses = &mut cf.main_conf().uses;
-        uses.checks = true;
-        uses.captures |= !captures.is_empty();
-        uses.fetches |= !sets.is_empty();
+        cf.gathered().uses.add(Uses {
+            checks: true,
+            captures: !captures.is_empty(),
+            fetches: !sets.is_empty(),
+            guards: false,
+        });
         Ok(Active {
             policy: match cache {
                 Some(cache) => policy.remembering(cache),
@@ -263,7 +280,7 @@ fn answers(settings: &Settings) -> Answers {
     }
 }
 
-impl MainConf {
+impl Gathered {
     /// One for all locations; errors name the first of them.
     fn default_keys(&mut self, position: &Position) -> Rc<KeySources> {
         self.default_keys.get_or_insert_with(|| Rc::new(KeySources::default_secret(position))).clone()
@@ -279,7 +296,7 @@ impl MainConf {
 /// # Errors
 /// Nothing does.
 pub fn check_user_id(cf: Conf) -> Result<(), Failed> {
-    match cf.main_conf().user_id.first() {
+    match cf.gathered().user_id.first() {
         Some(position) if !cf.defines_variable(b"user_id") => {
             log::conf_error(
                 cf,

@@ -54,7 +54,7 @@ pub fn check(cf: Conf, scope: Scope, captures: &[usize], captured: bool, bypass:
             "leave it on in all servers of the address",
         );
     }
-    if bypass.has_claim(&cf.main_conf().set_variables) {
+    if bypass.has_claim(&cf.gathered().set_variables) {
         let (problem, remedy) =
             ("the bypass holds for a claim that is \"false\", too, as a text", "name a \"map\" over the claim");
         self::warn(cf, &location, problem, remedy, bypass.position.as_ref().unwrap_or(position));
@@ -97,7 +97,7 @@ fn warn(cf: Conf, location: &str, problem: &str, remedy: &str, position: &Positi
 
 /// Looks at all servers, once they have been read.
 pub fn check_servers(cf: Conf) {
-    let Seen { layout, checked, fetched } = mem::take(&mut cf.main_conf().seen);
+    let Seen { layout, checked, fetched } = mem::take(&mut cf.gathered().seen);
     for (place, position) in checked {
         let location = layout.name(place);
         for shadow in layout.shadows(place) {

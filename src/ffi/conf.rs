@@ -1,5 +1,6 @@
 //! The configuration while it is read.
 
+use core::cell::RefMut;
 use core::ffi::c_void;
 use core::fmt::{self, Arguments, Display};
 use core::marker::PhantomData;
@@ -23,7 +24,7 @@ use ngx::log::{LOG_BUFFER_SIZE, write_fmt};
 use super::request::indexes_of;
 use super::server::{Identities, Server, ServerId, slashes_are_merged};
 use super::{Getter, Handler, bytes, index_of_core_module, index_of_module, log_to, str_of, text};
-use crate::conf::{Expected, MainConf};
+use crate::conf::{Expected, Gathered, MainConf};
 
 /// The configuration while it is read.
 #[derive(Clone, Copy)]
@@ -93,7 +94,7 @@ impl<'c> Conf<'c> {
     /// What it is known by after a reload. For when the servers are merged, which have all been read by then.
     pub fn server_identity(self) -> String {
         let all = || Identities::of(self.all_servers());
-        self.main_conf().identities.get_or_insert_with(all).find(self.server())
+        self.gathered().identities.get_or_insert_with(all).find(self.server())
     }
 
     /// What the core module knows of all servers. For when nothing is added to it any more.
@@ -134,10 +135,14 @@ impl<'c> Conf<'c> {
     }
 
     /// The module's structure of the `http` block.
-    #[allow(clippy::mut_from_ref)]
-    pub fn main_conf(self) -> &'c mut MainConf {
-        // SAFETY: `create_main_conf` has made it; callers use it at once and do not keep it.
-        unsafe { &mut *(*(*self.http()).main_conf.add(index_of_module())).cast::<MainConf>() }
+    pub(super) fn main_conf(self) -> &'c MainConf {
+        // SAFETY: `create_main_conf` has made it.
+        unsafe { &*(*(*self.http()).main_conf.add(index_of_module())).cast::<MainConf>() }
+    }
+
+    /// What has been gathered so far, to be looked at and added to at once: nobody else can meanwhile.
+    pub fn gathered(self) -> RefMut<'c, Gathered> {
+        self.main_conf().gathered.borrow_mut()
     }
 
     fn core_main_conf(self) -> *mut ngx_http_core_main_conf_t {

@@ -13,7 +13,7 @@ impl Conf<'_> {
     /// Makes room for the mark. `None` after an error that nginx has logged.
     pub fn add_failure_mark(self) -> Option<()> {
         self.add_variable(NAME, variables::get_nothing, 0, 0)?;
-        self.main_conf().failure_mark = self.variable_index(NAME)?;
+        self.main_conf().failure_mark.set(self.variable_index(NAME)?);
         Some(())
     }
 }

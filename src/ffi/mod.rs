@@ -101,15 +101,17 @@ fn str_of(bytes: &[u8]) -> ngx_str_t {
 /// `cycle` is a configuration that has been read.
 pub unsafe fn collect_variables(cycle: *mut ngx_cycle_t) {
     // SAFETY: the caller's duty; without an `http` block the pointer is null.
-    unsafe {
+    let (names, conf) = unsafe {
         let http = *(*cycle).conf_ctx.add((*ptr::addr_of!(ngx_http_module)).index);
         let Some(http) = http.cast::<ngx_http_conf_ctx_t>().as_ref() else { return };
         let core = &*(*http.main_conf.add(index_of_core_module())).cast::<ngx_http_core_main_conf_t>();
-        let conf = &mut *(*http.main_conf.add(index_of_module())).cast::<MainConf>();
-        let all = core.variables.as_slice::<ngx_http_variable_t>().iter().enumerate();
-        let own = all.filter(|(_, variable)| is_own(bytes(variable.name.data, variable.name.len), &conf.set_variables));
-        conf.variables = own.map(|(index, _)| index).collect();
-    }
+        let conf = &*(*http.main_conf.add(index_of_module())).cast::<MainConf>();
+        let name = |variable: &ngx_http_variable_t| bytes(variable.name.data, variable.name.len);
+        (core.variables.as_slice().iter().map(name), conf)
+    };
+    let set_variables = &conf.gathered.borrow().set_variables;
+    let own = names.enumerate().filter(|(_, name)| is_own(name, set_variables));
+    conf.variables.get_or_init(|| own.map(|(index, _)| index).collect());
 }
 
 /// Logs outside any request; silent before nginx has a log.

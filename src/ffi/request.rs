@@ -221,13 +221,13 @@ impl<'r> Request<'r> {
 
     /// Indexes of the module's variables.
     pub fn own_variables(self) -> &'r [usize] {
-        &self.main_conf().variables
+        self.main_conf().variables.get().map_or(&[], Vec::as_slice)
     }
 
     /// Where the mark of a failure is.
     pub(super) fn failure_mark(self) -> *mut ngx_http_variable_value_t {
         // SAFETY: nginx gave the index when the configuration was read; a request has that many variables.
-        unsafe { self.get().variables.add(self.main_conf().failure_mark) }
+        unsafe { self.get().variables.add(self.main_conf().failure_mark.get()) }
     }
 
     /// Makes nginx call the get handler again.
