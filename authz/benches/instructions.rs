@@ -1,4 +1,5 @@
-//! How many instructions a step of the core takes, counted by valgrind: the same on every run of the same binary.
+//! How many instructions a step of the core takes, counted by valgrind: nearly the same on every run, since only hashes
+//! are seeded anew.
 //! `instructions.txt` beside this file is what they were, so that a change that makes the hot path dearer is seen.
 
 #![allow(missing_docs, reason = "the macros below make public items")]

@@ -19,12 +19,20 @@ use crate::scope::ClaimName;
 /// Seconds between two looks for tokens whose life is over.
 const SWEEP: u64 = 60;
 
+/// How many tokens are looked at in one go: the request that finds it due waits for that, for a fraction of a millisecond.
+const SHARD: usize = 2048;
+
 /// Tokens whose signature held, and what they said. It vouches for nothing else: every rule but the signature is applied to
 /// each request, and a key that is no longer at hand takes its tokens along.
 pub struct Cache {
+    shards: Box<[Shard]>,
+    seed: SeedableRandomState,
+}
+
+/// A part of a cache, for tokens whose hashes say so.
+struct Shard {
     // Scans do not empty it: what is seen once does not push out what is seen often.
     tokens: RefCell<unsync::Cache<Remembered, Rc<Identity>, UnitWeighter, BuildHasherDefault<Hashed>>>,
-    seed: SeedableRandomState,
     sweep_at: Cell<u64>,
 }
 
@@ -127,14 +135,9 @@ impl Cache {
     /// Room for `max` tokens. What finds them is allocated now, so that it need not grow while requests are served; what they
     /// take themselves comes with them.
     pub fn new(max: NonZeroUsize) -> Self {
-        let max = max.get();
-        let hashed = BuildHasherDefault::default();
-        let mut tokens = unsync::Cache::with(max, max as u64, UnitWeighter, hashed, DefaultLifecycle::default());
-        // Where there is not that much, an allocator may still say so without ending the process.
-        if Vec::<[Remembered; 4]>::new().try_reserve_exact(max).is_ok() {
-            tokens.reserve(max);
-        }
-        Self { tokens: RefCell::new(tokens), seed: seed(), sweep_at: Cell::new(0) }
+        let (max, count) = (max.get(), max.get().div_ceil(SHARD));
+        let shards = (0..count).map(|at| Shard::new(max / count + usize::from(at < max % count)));
+        Self { shards: shards.collect(), seed: seed() }
     }
 
     /// Where a token is to be found. Hashed is its end, which is of its signature: among verified tokens nobody chooses it,
@@ -144,9 +147,15 @@ impl Cache {
         Place(self.seed.hash_one(&token[token.len().saturating_sub(END)..]))
     }
 
+    /// The shard of a hash. By bits from the middle, since the table of a shard takes those of both ends.
+    fn shard(&self, hash: u64) -> &Shard {
+        let middle = u64::from((hash >> 24) as u32);
+        &self.shards[((middle * self.shards.len() as u64) >> 32) as usize]
+    }
+
     /// What a token said when it was verified, if the key that verified it is still at hand.
     pub(crate) fn find(&self, sought: Sought, at_hand: KeysAtHand) -> Option<Rc<Identity>> {
-        let identity = self.tokens.borrow().get(&sought)?.clone();
+        let identity = self.shard(sought.hash).tokens.borrow().get(&sought)?.clone();
         if at_hand.include(identity.token().key()) {
             return Some(identity);
         }
@@ -156,36 +165,53 @@ impl Cache {
 
     /// Remembers a token that was let through.
     pub(crate) fn keep(&self, sought: Sought, identity: &Rc<Identity>, now: u64) {
-        let mut tokens = self.tokens.borrow_mut();
-        // A time far ahead is one of a clock that has been set back since.
-        let next = now.saturating_add(SWEEP);
-        if now >= self.sweep_at.get() || self.sweep_at.get() > next {
-            tokens.retain(|_, identity| !identity.token().registered().is_over(now));
-            self.sweep_at.set(next);
-        }
+        let shard = self.shard(sought.hash);
+        shard.sweep(now);
         let Sought { token, keys, claim, hash } = sought;
         let remembered = Remembered { token: token.into(), keys: keys.clone(), claim: claim.clone(), hash };
-        tokens.insert(remembered, identity.clone());
+        shard.tokens.borrow_mut().insert(remembered, identity.clone());
     }
 
     /// Forgets a token.
     pub(crate) fn forget(&self, sought: Sought) {
-        self.tokens.borrow_mut().remove(&sought);
+        self.shard(sought.hash).tokens.borrow_mut().remove(&sought);
     }
 
     /// Forgets all.
     pub(crate) fn clear(&self) {
-        self.tokens.borrow_mut().clear();
+        self.shards.iter().for_each(|shard| shard.tokens.borrow_mut().clear());
     }
 
     /// How many tokens are remembered now.
     pub fn len(&self) -> usize {
-        self.tokens.borrow().len()
+        self.shards.iter().map(|shard| shard.tokens.borrow().len()).sum()
     }
 
     /// Whether none is.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl Shard {
+    fn new(max: usize) -> Self {
+        let hashed = BuildHasherDefault::default();
+        let mut tokens = unsync::Cache::with(max, max as u64, UnitWeighter, hashed, DefaultLifecycle::default());
+        // Where there is not that much, an allocator may still say so without ending the process.
+        if Vec::<[Remembered; 4]>::new().try_reserve_exact(max).is_ok() {
+            tokens.reserve(max);
+        }
+        Self { tokens: RefCell::new(tokens), sweep_at: Cell::new(0) }
+    }
+
+    /// Forgets tokens whose life is over, once in a while.
+    fn sweep(&self, now: u64) {
+        // A time far ahead is one of a clock that has been set back since.
+        let next = now.saturating_add(SWEEP);
+        if now >= self.sweep_at.get() || self.sweep_at.get() > next {
+            self.tokens.borrow_mut().retain(|_, identity| !identity.token().registered().is_over(now));
+            self.sweep_at.set(next);
+        }
     }
 }
 
@@ -234,6 +260,31 @@ mod tests {
         assert!(one != remembered("b", &keys, &claim("uid")));
         assert!(one != remembered("a", &others, &claim("uid")));
         assert!(one != remembered("a", &keys, &claim("sub")));
+    }
+
+    #[test]
+    fn shards_have_the_room_in_equal_parts() {
+        for (max, count) in [(1, 1), (SHARD, 1), (SHARD + 1, 2), (3 * SHARD, 3), (3 * SHARD + 2, 4), (100_000, 49)] {
+            let cache = Cache::new(NonZeroUsize::new(max).unwrap());
+            let rooms: Vec<_> = cache.shards.iter().map(|shard| shard.tokens.borrow().capacity() as usize).collect();
+            assert_eq!((rooms.len(), rooms.iter().sum::<usize>()), (count, max), "{max}");
+            let (least, most) = (rooms.iter().min().unwrap(), rooms.iter().max().unwrap());
+            assert!(most - least <= 1 && *most <= SHARD, "{max}: {least} to {most}");
+        }
+    }
+
+    #[test]
+    fn hashes_spread_over_the_shards() {
+        const TOKENS: usize = 100_000;
+        let cache = Cache::new(NonZeroUsize::new(10 * SHARD).unwrap());
+        let mut found = [0; 10];
+        for number in 0..TOKENS {
+            let Place(hash) = cache.place(format!("{number:016}").as_bytes());
+            let own = cache.shards.iter().position(|shard| std::ptr::eq(shard, cache.shard(hash)));
+            found[own.unwrap()] += 1;
+        }
+        // Some 95 either way are one standard deviation.
+        assert!(found.iter().all(|&found| (9_000..=11_000).contains(&found)), "{found:?}");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use nginx_sys::{
     ngx_http_variable_value_t, ngx_int_t, ngx_list_part_t, ngx_palloc, ngx_pnalloc, ngx_pool_cleanup_add, ngx_str_t,
     ngx_table_elt_t, ngx_uint_t,
 };
+use smallvec::SmallVec;
 
 use super::{bytes, index_of_core_module, index_of_module, log_to};
 use crate::conf::{LocConf, MainConf};
@@ -210,7 +211,8 @@ impl<'r> Request<'r> {
                 return None;
             }
             let variables = self.get().variables;
-            let held: Vec<_> = indexes.filter(|&index| (*variables.add(index)).no_cacheable() == 1).collect();
+            let held: SmallVec<[usize; 8]> =
+                indexes.filter(|&index| (*variables.add(index)).no_cacheable() == 1).collect();
             held.iter().for_each(|&index| (*variables.add(index)).set_no_cacheable(0));
             let mut text = ngx_str_t::empty();
             let done = ngx_http_complex_value(self.r.as_ptr(), value.as_ptr(), &mut text);

@@ -123,3 +123,55 @@ fn nonsense_is_a_configuration_error() {
     let check = Setup::new().check("jwt_user_scope_cache max=10000000; server { jwt_user_scope_cache max=1; }");
     assert!(check.accepted, "{}", check.stderr);
 }
+
+/// What a request with a remembered token needs comes from its pool, whatever is evaluated for it.
+#[test]
+fn a_remembered_token_asks_for_no_memory_but_the_pool() {
+    let (setup, shortage) = Setup::new().with_shortage();
+    let nginx = setup.http(&format!(
+        "map $jwt_user_scope_claim_role $is_admin {{ admin 1; }}
+        map $request_method $is_read {{ volatile; GET 1; }}
+        {}",
+        scoped_server(
+            "location ~ ^/plain/(?<user_id>[^/]+) { jwt_user_scope on; empty_gif; }
+        location ~ ^/value/(?<user>[^/]+)/(?<rest>.+) { jwt_user_scope \"$user\"; empty_gif; }
+        location ~ ^/require/(?<user_id>[^/]+) {
+            jwt_user_scope on; jwt_user_scope_require $is_read $jwt_user_scope_claim_role; empty_gif; }
+        location ~ ^/require-text/(?<user_id>[^/]+) {
+            jwt_user_scope on; jwt_user_scope_require \"$is_read$is_read$is_read\"; empty_gif; }
+        location ~ ^/bypass/(?<user_id>[^/]+) { jwt_user_scope on; jwt_user_scope_bypass $is_admin; empty_gif; }
+        location /any { jwt_user_scope any; jwt_user_scope_issuer i; jwt_user_scope_token $cookie_t; empty_gif; }
+        location ~ ^/header/(?<user_id>[^/]+) {
+            jwt_user_scope on; add_header X-User \"$jwt_user_scope_user $jwt_user_scope_claim_role\"; empty_gif; }"
+        )
+    ));
+    let token = token(claims(r#""uid":"alice","role":"admin","iss":"i""#));
+    let paths = [
+        "/plain/alice",
+        "/value/alice/x",
+        "/require/alice",
+        "/require-text/alice",
+        "/bypass/bob",
+        "/any",
+        "/header/alice",
+    ];
+    for path in paths {
+        let ask = || {
+            let asked = get(path).header("Cookie", format!("t={token}")).token(&token).send(&nginx);
+            assert_eq!(asked.status, 200, "{path}");
+        };
+        let count = || {
+            shortage.count_of_the_module();
+            (0..20).for_each(|_| ask());
+            shortage.seen()
+        };
+        ask();
+        assert_eq!(count(), 0, "{path}");
+    }
+    let news: Vec<_> = (0..20).map(|number| uid(&number.to_string())).collect();
+    shortage.count_of_the_module();
+    for (number, token) in news.iter().enumerate() {
+        assert_eq!(get(format!("/plain/{number}")).token(token).send(&nginx).status, 200);
+    }
+    assert!(shortage.seen() >= 20, "the count counts: {}", shortage.seen());
+}

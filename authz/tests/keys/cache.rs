@@ -255,6 +255,22 @@ fn sweeps_once_a_minute() {
     }
 }
 
+/// What is remembered in a large cache is not swept in one go, since a request waits for that.
+#[test]
+fn a_large_cache_is_swept_in_parts() {
+    const TOKENS: usize = 6000;
+    let cache = cache(TOKENS * 2);
+    let lenient = policy(&secret_keys(), "uid", Rules { leeway: 1000, ..Rules::default() }, &cache);
+    let accept = |uid, now| assert!(ask(&lenient, &claims(json!({ "uid": uid, "exp": 10 })), &[], now).is_ok());
+    (0..TOKENS).for_each(|uid| accept(uid, 5));
+    assert_eq!(cache.len(), TOKENS);
+    let mut sizes: Vec<_> = (0..200).map(|uid| (accept(TOKENS + uid, 65), cache.len()).1).collect();
+    assert_eq!(*sizes.last().unwrap(), 200, "all are swept in the end");
+    sizes.insert(0, TOKENS);
+    let most = sizes.windows(2).map(|pair| pair[0].saturating_sub(pair[1])).max().unwrap();
+    assert!((500..=2048).contains(&most), "{most} at once");
+}
+
 #[test]
 fn forgets_all_when_it_is_told_to() {
     let cache = cache(10);

@@ -54,11 +54,19 @@ impl Shortage {
         self.set(number, u32::MAX, OF_THE_MODULE);
     }
 
+    /// Nothing fails, and the module's allocations are counted from now on.
+    pub fn count_of_the_module(&self) {
+        self.set(u32::MAX, u32::MAX, OF_THE_MODULE);
+    }
+
+    /// How many have been counted.
+    pub fn seen(&self) -> u32 {
+        self.number_at(8)
+    }
+
     /// How many have failed.
     pub fn failed(&self) -> u32 {
-        let mut failed = [0; 4];
-        self.control.read_exact_at(&mut failed, 12).expect("the file");
-        u32::from_ne_bytes(failed)
+        self.number_at(12)
     }
 
     /// Nothing fails any more: how many have failed.
@@ -66,6 +74,12 @@ impl Shortage {
         let failed = self.failed();
         self.set(0, 0, ALL);
         failed
+    }
+
+    fn number_at(&self, place: u64) -> u32 {
+        let mut number = [0; 4];
+        self.control.read_exact_at(&mut number, place).expect("the file");
+        u32::from_ne_bytes(number)
     }
 
     fn set(&self, first: u32, last: u32, whose: u32) {
