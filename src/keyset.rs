@@ -9,14 +9,15 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use authz::{Algorithms, KeySet};
-use nginx_sys::NGX_LOG_ERR;
+use nginx_sys::{NGX_LOG_ERR, ngx_int_t};
 
 pub use self::waiting::{Lack, Refresh, Waiting, refresh, wait_for, wait_on};
-use crate::alloc;
 use crate::conf::KeyRequest;
 use crate::ffi::{self, Attempt, Fetch, MAX_TEXT, Moment, Request, Tick, Turn, Zone};
+use crate::handler::DECLINED;
 use crate::state::State;
 use crate::status::{Status, place_of_request};
+use crate::{INTERNAL_ERROR, alloc};
 
 /// A key set of a location.
 pub struct FetchedSet {
@@ -203,6 +204,14 @@ fn is_same(one: &Option<Rc<KeySet>>, other: &Option<Rc<KeySet>>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => Rc::ptr_eq(one, other),
         (one, other) => one.is_none() && other.is_none(),
+    }
+}
+
+/// Before a subrequest goes on in its location: a fetch works without threads.
+pub fn before_subrequest(r: Request) -> ngx_int_t {
+    match !State::is_of_fetch(r) || r.turn_aio_off().is_some() {
+        true => DECLINED,
+        false => INTERNAL_ERROR,
     }
 }
 

@@ -32,7 +32,6 @@ use crate::conf::directives::COMMANDS;
 use crate::conf::{Failed, LocConf, MainConf};
 use crate::ffi::{Conf, Place, Request};
 use crate::response::Passage;
-use crate::state::State;
 
 /// The access check. It must be registered before `ngx_http_access_module`, since the handlers of a phase run in reverse.
 #[unsafe(no_mangle)]
@@ -216,10 +215,7 @@ unsafe extern "C" fn fetch_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
     if !r.is_subrequest() {
         return handler::DECLINED;
     }
-    catch(INTERNAL_ERROR, || match !State::is_of_fetch(r) || r.turn_aio_off().is_some() {
-        true => handler::DECLINED,
-        false => INTERNAL_ERROR,
-    })
+    catch(INTERNAL_ERROR, || keyset::before_subrequest(r))
 }
 
 unsafe extern "C" fn guard_handler(r: *mut ngx_http_request_t) -> ngx_int_t {

@@ -47,7 +47,12 @@ pub(crate) fn one_of<T: Copy, W: Word>(words: &[W], choices: &[(&str, T)]) -> Re
 
 /// Whether the only argument is `off`, which cancels what is inherited.
 pub(crate) fn is_off<W: Word>(words: &[W]) -> bool {
-    matches!(words, [_, word] if word.as_ref() == b"off")
+    matches!(words, [_, word] if says_off(word))
+}
+
+/// Whether a word is `off`, in any case, as nginx's own switches are.
+fn says_off<W: Word>(word: &W) -> bool {
+    word.as_ref().eq_ignore_ascii_case(b"off")
 }
 
 /// A list of texts to compare with.
@@ -61,7 +66,7 @@ pub(crate) fn names<W: Word>(words: &[W]) -> Result<Vec<Box<str>>, Wrong> {
 fn name<W: Word>(words: &[W], word: &W) -> Result<Box<str>, Wrong> {
     match std::str::from_utf8(word.as_ref()) {
         Ok("") => Err(format!("empty value in \"{}\" directive", words[0])),
-        Ok("off") => Err(invalid(words, word, "\"off\" stands alone")),
+        Ok(_) if says_off(word) => Err(invalid(words, word, "\"off\" stands alone")),
         Ok(name) if names_a_variable(name) => {
             Err(invalid(words, word, "it is compared as it is written, and variables are not evaluated"))
         }
@@ -212,7 +217,7 @@ pub(crate) fn cache_size<W: Word>(words: &[W]) -> Result<NonZeroUsize, Wrong> {
 }
 
 fn stands_alone<W: Word>(words: &[W]) -> Result<(), Wrong> {
-    match words[1..].iter().find(|word| word.as_ref().eq_ignore_ascii_case(b"off")) {
+    match words[1..].iter().find(|word| says_off(*word)) {
         Some(word) if words.len() > 2 => Err(invalid(words, word, "\"off\" stands alone")),
         _ => Ok(()),
     }

@@ -79,7 +79,13 @@ fn levels(name: &str, [first, second]: [&str; 2], cancel: &str, inside: &str) ->
 
 /// Which of the three requests each location lets in; `cancelled` says so for the cancelled rule.
 fn judge(rule: &Rule, inside: &str, cancelled: [bool; 3]) {
-    let nginx = Setup::new().http(&levels(rule.name, rule.values, "off", inside));
+    for off in ["off", "OFF"] {
+        judge_by(rule, off, inside, cancelled);
+    }
+}
+
+fn judge_by(rule: &Rule, off: &str, inside: &str, cancelled: [bool; 3]) {
+    let nginx = Setup::new().http(&levels(rule.name, rule.values, off, inside));
     let expected = [
         ("nginx.sock", "/inherits", [true, false, false]),
         ("nginx.sock", "/replaces", [false, true, false]),
