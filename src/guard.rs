@@ -2,7 +2,7 @@
 //!
 //! It judges before the access phase. Where only the access phase can tell, it looks at the decision afterwards.
 
-use authz::{Comparison, Cover, Decision, Denied, Readings};
+use authz::{Comparison, Cover, Decision, Denied, Path, Readings};
 use nginx_sys::ngx_int_t;
 
 use crate::conf::{Guarded, LocConf};
@@ -17,15 +17,20 @@ pub fn before_access(r: Request) -> ngx_int_t {
     if r.is_subrequest() || State::find(r).is_some_and(|state| state.judged.get()) {
         return DECLINED;
     }
-    let path = r.path();
+    let sent = r.path();
     // The page of an `error_page` is not the client's request, but a named location forwards that as it was sent.
-    let raw = if r.is_first_pass() || !path.rewritten { path.raw } else { b"/" };
-    let readings = guarded.guard.judge(raw, path.rewritten.then_some(path.uri));
+    let raw = if r.is_first_pass() || !sent.rewritten { sent.raw } else { b"/" };
+    let path = Path { raw, ..sent };
+    let readings = guarded.guard.judge(path.raw, path.rewritten.then_some(path.uri));
     if readings == Readings::NotUnder {
         return DECLINED;
     }
+    let nginx_agrees = guarded.guard.agrees_with_nginx(&readings, path);
+    if guarded.exempts && nginx_agrees {
+        return DECLINED;
+    }
     let Some(state) = State::of(r) else { return INTERNAL_ERROR };
-    let cover = cover(r, state, &readings);
+    let cover = cover(r, state, &readings, nginx_agrees);
     // One that only reports leaves the judgement to the next, and so does a path that no comparison will be about: an
     // `error_page` may send it elsewhere.
     state.judged.set(!guarded.answers.report && cover != Cover::Refused);
@@ -56,7 +61,7 @@ pub fn after_access(r: Request) -> ngx_int_t {
     }
 }
 
-fn cover(r: Request, state: &State, readings: &Readings) -> Cover {
+fn cover(r: Request, state: &State, readings: &Readings, nginx_agrees: bool) -> Cover {
     let Some((active, expected)) = LocConf::active(r).and_then(|active| Some((active, active.expected?))) else {
         return Cover::Uncovered;
     };
@@ -68,6 +73,7 @@ fn cover(r: Request, state: &State, readings: &Readings) -> Cover {
         refuses_path: enforced && !satisfies_any && active.policy.refuses_path(r.path()),
         may_bypass: !active.bypass.values.is_empty(),
         guard_reports: reports(r),
+        nginx_agrees,
     };
     comparison.cover(readings, || state.deciding(|| compared(r, active, state, expected)))
 }

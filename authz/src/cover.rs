@@ -37,22 +37,23 @@ pub struct Comparison {
     pub may_bypass: bool,
     /// The guard refuses nothing either.
     pub guard_reports: bool,
+    /// nginx makes of the path what others do ([`Guard::agrees_with_nginx`](crate::Guard::agrees_with_nginx)).
+    pub nginx_agrees: bool,
 }
 
 impl Comparison {
     /// How a request stands. `user` is the value that is compared with, asked for when it matters.
     pub fn cover<'u>(self, readings: &Readings, user: impl FnOnce() -> Option<&'u [u8]>) -> Cover {
-        let Self { enforced, satisfies_any, refuses_path, may_bypass, guard_reports } = self;
+        let Self { enforced, satisfies_any, refuses_path, may_bypass, guard_reports, nginx_agrees } = self;
         if enforced && !satisfies_any && refuses_path {
             return Cover::Refused;
         }
         let user = user();
-        match readings {
-            Readings::User(reading) if user == Some(reading) && enforced && satisfies_any => {
-                Cover::Awaited(Awaited::Grant)
-            }
+        let is_compared = matches!(readings, Readings::User(reading, _) if user == Some(reading)) && nginx_agrees;
+        match is_compared {
+            true if enforced && satisfies_any => Cover::Awaited(Awaited::Grant),
             // A comparison that reports is no cover, but for a guard that reports with it.
-            Readings::User(reading) if user == Some(reading) && (enforced || guard_reports) => Cover::Covered,
+            true if enforced || guard_reports => Cover::Covered,
             _ if enforced && may_bypass => Cover::Awaited(Awaited::Bypass),
             _ => Cover::Uncovered,
         }
@@ -72,6 +73,7 @@ impl Awaited {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Guard;
 
     const PLAIN: Comparison = Comparison {
         enforced: true,
@@ -79,6 +81,7 @@ mod tests {
         refuses_path: false,
         may_bypass: false,
         guard_reports: false,
+        nginx_agrees: true,
     };
 
     #[test]
@@ -86,11 +89,17 @@ mod tests {
         let reports = Comparison { enforced: false, ..PLAIN };
         let any = Comparison { satisfies_any: true, ..PLAIN };
         let bypass = Comparison { may_bypass: true, ..PLAIN };
-        let own = Readings::User(b"A"[..].into());
-        let other = Readings::User(b"B"[..].into());
+        let mut guard = Guard::new();
+        guard.add(b"/:user").unwrap();
+        let (own, other) = (guard.judge(b"/A", None), guard.judge(b"/B", None));
+        let alone = Comparison { nginx_agrees: false, ..PLAIN };
         let rows = [
             (PLAIN, &own, Cover::Covered),
             (PLAIN, &other, Cover::Uncovered),
+            (alone, &own, Cover::Uncovered),
+            (Comparison { satisfies_any: true, ..alone }, &own, Cover::Uncovered),
+            (Comparison { may_bypass: true, ..alone }, &own, Cover::Awaited(Awaited::Bypass)),
+            (Comparison { enforced: false, guard_reports: true, ..alone }, &own, Cover::Uncovered),
             (PLAIN, &Readings::Unclear, Cover::Uncovered),
             (Comparison { refuses_path: true, ..PLAIN }, &other, Cover::Refused),
             (Comparison { refuses_path: true, ..PLAIN }, &own, Cover::Refused),

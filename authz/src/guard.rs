@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::path::{is_ambiguous, is_plain, without_query};
+use crate::path::{Path, is_ambiguous, is_plain, without_query};
 use crate::readers::{Unreadable, Variant, Variants, decode, of_latin_1, segments};
 use crate::template::{Template, TemplateError};
 
@@ -20,11 +20,15 @@ pub struct Guard {
 pub enum Readings<'a> {
     /// No backend takes it for any user's.
     NotUnder,
-    /// Every backend that takes it for a user's takes it for this user's.
-    User(Cow<'a, [u8]>),
+    /// Every backend that takes it for a user's takes it for this user's, under this template.
+    User(Cow<'a, [u8]>, Under),
     /// Different users', or of a user whose name is no text, or too contorted to tell.
     Unclear,
 }
+
+/// A template of a guard. What one calls a user may be a tenant to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Under(usize);
 
 impl Guard {
     /// A guard without a template, which finds nothing.
@@ -37,7 +41,12 @@ impl Guard {
     /// # Errors
     /// See [`TemplateError`].
     pub fn add(&mut self, template: &[u8]) -> Result<(), TemplateError> {
-        self.templates.push(Template::parse(template)?);
+        let template = Template::parse(template)?;
+        // One stands for all that is below it, so that no two of those that are left speak of the same user.
+        if !self.templates.iter().any(|above| above.is_above(&template)) {
+            self.templates.retain(|below| !template.is_above(below));
+            self.templates.push(template);
+        }
         Ok(())
     }
 
@@ -48,7 +57,7 @@ impl Guard {
     pub fn is_uncovered(&self, raw: &[u8], uri: Option<&[u8]>, covered: Option<&[u8]>) -> bool {
         match self.judge(raw, uri) {
             Readings::NotUnder => false,
-            Readings::User(user) => covered != Some(&*user),
+            Readings::User(user, _) => covered != Some(&*user),
             Readings::Unclear => true,
         }
     }
@@ -63,6 +72,20 @@ impl Guard {
             Some(uri) => readings.and(self.read(uri, 1)),
             None => readings,
         }
+    }
+
+    /// Whether nginx makes the same of the path as these readings, which are [its](Guard::judge): either everybody reads it
+    /// alike, or it is that user's, under that template, to nginx too. So that a location is about the user of its own
+    /// path, and not about one of whom only others read, and of whom its comparison, or its exemption, knows nothing.
+    pub fn agrees_with_nginx(&self, readings: &Readings, path: Path) -> bool {
+        let is_sent_alike = || {
+            let raw = without_query(path.raw);
+            is_plain(raw) || once_decoded(raw).is_some()
+        };
+        // nginx has decoded it.
+        let goes_alike = || is_plain(path.uri) || once_decoded(path.uri).is_some_and(|text| text == path.uri);
+        let is_alike = || is_sent_alike() && (!path.rewritten || goes_alike());
+        self.read_one(path.uri) == *readings && *readings != Readings::Unclear || is_alike()
     }
 
     /// Of a path as it was sent, and is not plain: in it, some take for Latin-1 what is not encoded.
@@ -84,8 +107,14 @@ impl Guard {
 
     /// Of a path that everybody reads alike.
     fn read_one<'a>(&self, path: &'a [u8]) -> Readings<'a> {
-        let users = self.templates.iter().filter_map(|template| template.user_in(path));
-        users.map(|user| Readings::User(user.into())).fold(Readings::NotUnder, Readings::and)
+        self.users_in(path)
+            .map(|(user, under)| Readings::User(user.into(), under))
+            .fold(Readings::NotUnder, Readings::and)
+    }
+
+    fn users_in<'a>(&self, path: &'a [u8]) -> impl Iterator<Item = (&'a [u8], Under)> {
+        let user = move |(at, template): (usize, &Template)| Some((template.user_in(path)?, Under(at)));
+        self.templates.iter().enumerate().filter_map(user)
     }
 
     fn read_odd(&self, path: &[u8], decoded: usize) -> Readings<'static> {
@@ -93,8 +122,8 @@ impl Guard {
         // The target "*", or nothing before the query string: the root, to whoever reads it as a path.
         let rooted = if path.starts_with(b"/") { Cow::Borrowed(path) } else { [b"/", path].concat().into() };
         let visited = Variants::of(&rooted, decoded, |variant| {
-            for user in self.templates.iter().filter_map(|template| template.user_in(variant.path)) {
-                let found = of_segment(user, variant);
+            for (user, under) in self.users_in(variant.path) {
+                let found = of_segment(user, under, variant);
                 readings = std::mem::replace(&mut readings, Readings::NotUnder).and(found);
             }
             if readings == Readings::Unclear { Err(Unreadable) } else { Ok(()) }
@@ -113,7 +142,7 @@ impl Readings<'_> {
     fn into_owned(self) -> Readings<'static> {
         match self {
             Self::NotUnder => Readings::NotUnder,
-            Self::User(user) => Readings::User(user.into_owned().into()),
+            Self::User(user, under) => Readings::User(user.into_owned().into(), under),
             Self::Unclear => Readings::Unclear,
         }
     }
@@ -121,16 +150,16 @@ impl Readings<'_> {
     fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::NotUnder, readings) | (readings, Self::NotUnder) => readings,
-            (Self::User(user), Self::User(other)) if user == other => Self::User(user),
+            (one @ Self::User(..), other) if one == other => one,
             _ => Self::Unclear,
         }
     }
 }
 
 /// Which users a segment may name: it is decoded once, or, if that has been done to the whole path, once more or not.
-fn of_segment(segment: &[u8], variant: Variant) -> Readings<'static> {
+fn of_segment(segment: &[u8], under: Under, variant: Variant) -> Readings<'static> {
     let of_text = |user: Vec<u8>| match std::str::from_utf8(&user) {
-        Ok(_) => Readings::User(user.into()),
+        Ok(_) => Readings::User(user.into(), under),
         Err(_) => Readings::Unclear,
     };
     match decode(segment, |_| true) {

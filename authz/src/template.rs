@@ -10,7 +10,7 @@ pub(crate) struct Template {
     segments: Vec<Segment>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 enum Segment {
     /// To be matched whatever its case, and so kept folded.
     Literal(String),
@@ -67,6 +67,11 @@ impl Template {
             1 => Ok(Self { segments }),
             _ => Err(TemplateError::SecondUser),
         }
+    }
+
+    /// Whether whatever is under the other is under this one, and of the same user.
+    pub(crate) fn is_above(&self, other: &Self) -> bool {
+        other.segments.starts_with(&self.segments)
     }
 
     /// The user's segment, in a path under this template.

@@ -1,6 +1,7 @@
 //! The guard: requests that some backend could take for a user's, and that no comparison with that user covers.
 
 use authz::{Awaited, Comparison, Cover, Denied, Path, Readings};
+use directives::Guarding;
 
 use crate::Failure;
 use crate::decide::{Active, Decided};
@@ -12,7 +13,8 @@ impl Walk<'_> {
     /// Before the access phase.
     pub fn guard_before(&self) -> Result<Option<Answer>, Failure> {
         let place = self.place();
-        let Some(guard) = place.settings.guard.clone().flatten() else { return Ok(None) };
+        let guard = place.settings.guard.clone();
+        let Some((guard, exempts)) = guard.as_ref().and_then(Guarding::in_force) else { return Ok(None) };
         let reports = place.settings.report.unwrap_or(false);
         if self.judged.get() {
             return Ok(None);
@@ -20,12 +22,17 @@ impl Walk<'_> {
         let request = self.request.borrow().clone();
         // The page of an `error_page` is not the client's request, but a named location forwards that as it was sent.
         let raw = if request.was_redirected && request.rewritten { b"/" } else { &request.raw[..] };
+        let path = Path { raw, uri: &request.uri, rewritten: request.rewritten };
         let readings = guard.judge(raw, request.rewritten.then_some(&request.uri));
         if readings == Readings::NotUnder {
             self.tell_guard(State::Ok, "no backend takes the path for a user's");
             return Ok(None);
         }
-        let cover = self.cover(&place, &readings)?;
+        let nginx_agrees = guard.agrees_with_nginx(&readings, path);
+        if exempts && nginx_agrees {
+            return Ok(None);
+        }
+        let cover = self.cover(&place, &readings, nginx_agrees)?;
         // One that only reports leaves the judgement to the next, and so does a path that no comparison will be about.
         self.judged.set(!reports && cover != Cover::Refused);
         match cover {
@@ -60,7 +67,7 @@ impl Walk<'_> {
             .borrow()
             .as_ref()
             .is_some_and(|decided| decided.decision.outcome.is_ok_and(|granted| awaited.is_met_by(granted)));
-        if granted || place.settings.guard.clone().flatten().is_none() {
+        if granted || place.settings.guard.as_ref().and_then(Guarding::in_force).is_none() {
             return Ok(None);
         }
         self.tell_guard(State::Refused, Denied::UncoveredPath.reason());
@@ -70,7 +77,7 @@ impl Walk<'_> {
         Ok(self.guard_refuses(place.settings.report.unwrap_or(false), steps))
     }
 
-    fn cover(&self, place: &Place, readings: &Readings) -> Result<Cover, Failure> {
+    fn cover(&self, place: &Place, readings: &Readings, nginx_agrees: bool) -> Result<Cover, Failure> {
         let settings = &place.settings;
         let active = Active::of(settings).filter(|active| active.expected.is_some());
         let Some(active) = active else { return Ok(Cover::Uncovered) };
@@ -85,6 +92,7 @@ impl Walk<'_> {
             refuses_path: !settings.any_path.unwrap_or(false) && is_ambiguous,
             may_bypass: settings.bypass.as_ref().is_some_and(|bypass| !bypass.values.is_empty()),
             guard_reports: reports,
+            nginx_agrees,
         };
         let user = self.deciding(|| self.expected(&active))?;
         Ok(comparison.cover(readings, || Some(&user)))

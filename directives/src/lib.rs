@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 pub use keys::{DEFAULT_VARIABLE, Environment, KeyFile, KeyRequest, KeySources, Place, Secret};
 pub use layout::{Choice, Layout, Location, Shadow};
-pub use settings::{Bypass, Check, ClaimVariable, ErrorBody, LogLevel, Requirement, Settings, holds};
+pub use settings::{Bypass, Check, ClaimVariable, ErrorBody, Guarding, LogLevel, Requirement, Settings, holds};
 pub use words::{OWN, Wrong, claim_variable};
 
 /// What reads a configuration, at the directive that it has come to.

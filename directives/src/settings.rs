@@ -90,8 +90,7 @@ macro_rules! settings {
         }
 
         impl<V: Clone, E: Clone, P: Clone> Settings<V, E, P> {
-            /// Takes over what this level leaves open.
-            pub fn inherit(&mut self, prev: &Self) {
+            fn take_over(&mut self, prev: &Self) {
                 $(if self.$name.is_none() {
                     self.$name.clone_from(&prev.$name);
                 })+
@@ -137,10 +136,38 @@ settings! {
     report: bool,
     /// `jwt_user_scope_log_level`
     log_level: LogLevel,
-    /// `jwt_user_scope_guard`; an inner `None` is `off`.
-    guard: Option<Rc<Guard>>,
+    /// `jwt_user_scope_guard`
+    guard: Guarding,
     /// `jwt_user_scope_cache`; an inner `None` is `off`.
     cache: Option<Rc<Cache>>,
+}
+
+/// What `jwt_user_scope_guard` says of a location. The default is `off`, below which there is nothing to be exempt from.
+#[derive(Clone, Default)]
+pub struct Guarding {
+    /// The templates, which `off` does not forget.
+    guard: Option<Rc<Guard>>,
+    /// `off` stands between them and this level.
+    exempts: bool,
+}
+
+impl Guarding {
+    fn by(guard: Guard) -> Self {
+        Self { guard: Some(Rc::new(guard)), exempts: false }
+    }
+
+    /// Takes templates over from the level around this one. `off` has none of its own.
+    fn inherit(&mut self, around: Option<&Self>) {
+        if self.guard.is_none() {
+            self.guard = around.and_then(|around| around.guard.clone());
+            self.exempts = true;
+        }
+    }
+
+    /// The guard in force, and whether the location is exempt from it: for paths that nobody reads otherwise than nginx.
+    pub fn in_force(&self) -> Option<(&Rc<Guard>, bool)> {
+        self.guard.as_ref().map(|guard| (guard, self.exempts))
+    }
 }
 
 /// Whether a value holds, as nginx reads a condition: it is neither empty nor `0`.
@@ -208,6 +235,14 @@ fn unless_off<T: Default, W: AsRef<[u8]> + std::fmt::Display>(
 }
 
 impl<V: Clone, E: Clone, P: Clone + std::fmt::Display> Settings<V, E, P> {
+    /// Takes over what this level leaves open.
+    pub fn inherit(&mut self, prev: &Self) {
+        if let Some(guard) = &mut self.guard {
+            guard.inherit(prev.guard.as_ref());
+        }
+        self.take_over(prev);
+    }
+
     /// Reads a directive that may stand on any level. The reader has seen to it that the number of words is right.
     ///
     /// # Errors
@@ -255,7 +290,7 @@ impl<V: Clone, E: Clone, P: Clone + std::fmt::Display> Settings<V, E, P> {
                 one_of(w, &[("info", Info), ("notice", Notice), ("warn", Warn), ("error", Error)])
             }),
             b"jwt_user_scope_guard" => {
-                once(&mut self.guard, words, |w| unless_off(w, |w| Ok(Some(Rc::new(guard_templates(w)?)))))
+                once(&mut self.guard, words, |w| unless_off(w, |w| Ok(Guarding::by(guard_templates(w)?))))
             }
             b"jwt_user_scope_cache" => {
                 once(&mut self.cache, words, |w| unless_off(w, |w| Ok(Some(Rc::new(Cache::new(cache_size(w)?))))))

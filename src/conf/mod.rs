@@ -9,7 +9,7 @@ use core::num::NonZeroUsize;
 use core::ptr::NonNull;
 use std::rc::Rc;
 
-use ::directives::{Check, ClaimVariable, ErrorBody, LogLevel};
+use ::directives::{Check, ClaimVariable, ErrorBody, Guarding, LogLevel};
 use authz::{Cache, Guard, Policy, Scope};
 use nginx_sys::{NGX_LOG_ERR, NGX_LOG_INFO, NGX_LOG_NOTICE, NGX_LOG_WARN, ngx_http_complex_value_t};
 
@@ -148,6 +148,8 @@ pub struct Answers {
 /// A guard in force, with or without a check.
 pub struct Guarded {
     pub guard: Rc<Guard>,
+    /// The location is exempt, but for paths that others read otherwise than nginx.
+    pub exempts: bool,
     pub answers: Rc<Answers>,
 }
 
@@ -177,13 +179,15 @@ impl LocConf {
         let is_new = says_itself || !cf.is_unnamed_block();
         self.settings.inherit(&prev.settings);
         let answers = Rc::new(answers(&self.settings));
-        let guard = self.settings.guard.clone().flatten();
-        self.guarded = guard.map(|guard| Guarded { guard, answers: answers.clone() });
+        let guard = self.settings.guard.as_ref().and_then(Guarding::in_force);
+        self.guarded =
+            guard.map(|(guard, exempts)| Guarded { guard: guard.clone(), exempts, answers: answers.clone() });
         cf.gathered().uses.guards |= self.guarded.is_some();
         self.counted = cf.gathered().status.map(|status| (status, status.server(&cf.server().name())));
         self.show_server(self.guarded.is_some());
         let compares = matches!(self.settings.check, Some(Check::On { scope: Scope::User, .. }));
-        let is_open = !says_itself && !compares && self.guarded.is_none();
+        let judges = self.guarded.as_ref().is_some_and(|guarded| !guarded.exempts);
+        let is_open = !says_itself && !compares && !judges;
         let location = cf.location(prev.place, is_open);
         self.place = location.map(|location| cf.gathered().seen.layout.add(location)).or(prev.place);
         self.captures = prev.captures.iter().copied().chain(cf.regex_captures()).collect();

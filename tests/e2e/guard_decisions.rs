@@ -227,10 +227,49 @@ fn off_exempts_a_location() {
     ));
     expect("exempt", "ok", &get("/api/users/me").token(&uid("A")).send(&nginx));
     expect("exempt, and checked", "missing_token", &get("/api/users/me").send(&nginx));
-    expect("exempt, whatever it is", "unchecked", &get("/open/..;/api/users/B").send(&nginx));
+    for path in ["/open/x%2fy", "/open/api/users/B", "/open/..;/x"] {
+        expect(path, "unchecked", &get(path).send(&nginx));
+    }
+    for path in ["/api/users/x/../me", "/api/users/me%20/../me"] {
+        assert_eq!(word(&get(path).token(&uid("A")).send(&nginx)), UNCOVERED, "{path}");
+    }
+    // nginx reads these as being there, and a backend as somebody's.
+    for path in ["/api/users/B/../me", "/api/users/B/files/%2e%2e/../../me", "/api/users/B/x%3f/../../me"] {
+        assert_eq!(word(&get(path).token(&uid("A")).send(&nginx)), UNCOVERED, "{path}");
+    }
+    for path in ["/open/..;/api/users/B", "/api/users/B/../../../open/x", "/api/users/B/..%2f..%2f..%2fopen/x"] {
+        assert_eq!(word(&get(path).send(&nginx)), UNCOVERED, "{path}");
+    }
     assert_eq!(word(&get("/api/users/ME").token(&uid("A")).send(&nginx)), (403, Some("user_mismatch")));
     for path in ["/API/users/me", "/api;/users/me", "/api/users%252fme"] {
         assert_eq!(word(&get(path).token(&uid("A")).send(&nginx)), UNCOVERED, "{path}");
+    }
+}
+
+/// What one location compares may be a tenant, and the user whom others read the name of one.
+#[test]
+fn a_comparison_covers_what_nginx_reads_alone() {
+    for guard in ["jwt_user_scope_guard /api/users/:user_id;", "jwt_user_scope_guard /api/users/:user_id /t/:tenant;"] {
+        let nginx = Setup::new().server(&format!(
+            "{guard}
+            jwt_user_scope_path off;
+            rewrite ^/users/(.*)$ /inner/$1;
+            location ~ ^/api/users/(?<user_id>[^/]+)(?:/|$) {{ jwt_user_scope on; proxy_pass http://unix:echo.sock; }}
+            location ~ ^/inner/(?<user_id>[^/]+)(?:/|$) {{ jwt_user_scope on; proxy_pass http://unix:echo.sock; }}
+            location ~ ^/t/(?<tenant>[^/]+)(?:/|$) {{
+                jwt_user_scope $tenant; jwt_user_scope_claim tenants; proxy_pass http://unix:echo.sock; }}"
+        ));
+        let token = token(claims(r#""uid":"7","tenants":["42"]"#));
+        let ask = |path: &str| get(path).token(&token).send(&nginx);
+        for path in ["/t/42/x", "/t/42/x%2Fy", "/t/42/a;b", "/api/users/7/x", "/api/users/7/x%2Fy", "/users/7/x"] {
+            expect(path, "ok", &ask(path));
+        }
+        expect("another user's", "user_mismatch", &ask("/api/users/42/x"));
+        for path in
+            ["/api/users/42/../../../t/42/files/a", "/api/users/42/..%2f..%2f..%2ft/42", "/t/42/..;/..;/api/users/42/x"]
+        {
+            assert_eq!(word(&ask(path)), UNCOVERED, "{path} with {guard}");
+        }
     }
 }
 

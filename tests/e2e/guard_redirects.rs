@@ -146,12 +146,15 @@ fn a_refused_path_is_judged_where_its_page_is_the_backend() {
     let nginx = nginx(
         "error_page 400 = @fallback;
         location @fallback { proxy_pass http://unix:backend.sock; }
-        location /exempt/ { error_page 400 @exempt; jwt_user_scope on; set $user_id A; }
-        location @exempt { jwt_user_scope_guard off; try_files /page.html =404; }",
+        location /named/ { error_page 400 /page.html; jwt_user_scope on; set $user_id A; }
+        location /exempt/ { error_page 400 = @exempt; jwt_user_scope on; set $user_id A; }
+        location @exempt { jwt_user_scope_guard off; proxy_pass http://unix:backend.sock; }
+        location = /page.html { }",
     );
-    let page = get("/exempt/..;/api/users/B").send(&nginx);
+    let page = get("/named/..;/api/users/B").send(&nginx);
     assert_eq!((page.status, page.text().as_str()), (400, "the page"));
     let backend = Backend::of(&nginx);
+    assert_eq!(word(&get("/exempt/..;/api/users/B").send(&nginx)), UNCOVERED);
     for path in ["/api/users/B/../A/x", "/api/users/A/..;/B/x", "/api/users/B/../A/x?y"] {
         for asked in [get(path), get(path).token(&uid("A"))] {
             assert_eq!(word(&asked.send(&nginx)), UNCOVERED, "{path}");

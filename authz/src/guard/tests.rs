@@ -13,7 +13,11 @@ fn read(raw: &[u8]) -> Readings<'_> {
 }
 
 fn user(name: &str) -> Readings<'_> {
-    Readings::User(name.as_bytes().into())
+    user_under(name, 0)
+}
+
+fn user_under(name: &str, template: usize) -> Readings<'_> {
+    Readings::User(name.as_bytes().into(), Under(template))
 }
 
 #[test]
@@ -242,12 +246,12 @@ fn holds_several_templates() {
         (b"/A/Files/x", user("A")),
         (b"/A/filesx", Readings::NotUnder),
         (b"//files", Readings::NotUnder),
-        (b"/v1/users/A/private", user("A")),
+        (b"/v1/users/A/private", user_under("A", 1)),
         (b"/v1/users/A/public", Readings::NotUnder),
         (b"/v1/users/A", Readings::NotUnder),
         (b"/v1/files/A/private", user("v1")),
-        (b"/STRASSE/A", user("A")),
-        ("/Stra\u{df}e/A".as_bytes(), user("A")),
+        (b"/STRASSE/A", user_under("A", 2)),
+        ("/Stra\u{df}e/A".as_bytes(), user_under("A", 2)),
     ];
     for (raw, readings) in rows {
         assert_eq!(guard.judge(raw, None), readings, "{}", raw.escape_ascii());
@@ -259,6 +263,69 @@ fn holds_several_templates() {
         assert_eq!(twice.judge(path, None), Readings::Unclear, "{}", path.escape_ascii());
     }
     assert_eq!(Guard::new().add(b"/api/users"), Err(TemplateError::NoUser));
+}
+
+/// What one template calls a user is something else to another: a tenant of the same name.
+#[test]
+fn tells_users_of_different_templates_apart() {
+    let guard = guard(&["/users/:id", "/t/:tenant"]);
+    assert_eq!(guard.judge(b"/users/7/x", None), user("7"));
+    assert_eq!(guard.judge(b"/t/7/x", None), user_under("7", 1));
+    for raw in [&b"/users/7/../../t/7"[..], b"/t/7/..%2f..%2fusers/7", b"/users/7/..;/..;/t/7/a"] {
+        assert_eq!(guard.judge(raw, None), Readings::Unclear, "{}", raw.escape_ascii());
+    }
+    assert_eq!(guard.judge(b"/users/7", Some(b"/t/7")), Readings::Unclear);
+}
+
+/// One that stands for all that another stands for is about the same users.
+#[test]
+fn a_template_takes_in_those_below_it() {
+    for templates in [["/users/:id", "/Users/:user/files"], ["/users/:id/files", "/USERS/:user"]] {
+        let guard = guard(&templates);
+        for raw in [&b"/users/7/files"[..], b"/users/7/files/%20", b"/users/7/files/a%2fb", b"/users/7"] {
+            assert_eq!(guard.judge(raw, None), user("7"), "{} with {templates:?}", raw.escape_ascii());
+        }
+    }
+    assert_eq!(guard(&["/u/:id/a", "/u/:id/b"]).judge(b"/u/7/a/../b", None), Readings::Unclear);
+}
+
+#[test]
+fn tells_what_nginx_reads_as_others_do() {
+    let guard = guard(&["/users/:id", "/:a/A/x"]);
+    let sent: [(&str, &str, bool); 13] = [
+        ("/users/A", "/users/A", true),
+        ("/users/%41", "/users/A", true),
+        ("/users/A/b%20c", "/users/A/b c", true),
+        ("/users/A/b%2fc", "/users/A/b/c", true),
+        ("/users/A/b;c?/../x", "/users/A/b;c", true),
+        ("/users/A//b", "/users/A/b", true),
+        ("/users/caf%C3%A9", "/users/caf\u{e9}", true),
+        // Everybody takes it for two.
+        ("/users/A/x", "/users/A/x", true),
+        ("/users/A/../../t/A", "/t/A", false),
+        ("/users/A/../me", "/users/me", false),
+        ("/users/B/../A", "/users/A", false),
+        ("/users/A/..;/x", "/users/A/..;/x", false),
+        ("/t;/../users/A", "/users/A", true),
+    ];
+    for (raw, uri, agrees) in sent {
+        let path = Path { raw: raw.as_bytes(), uri: uri.as_bytes(), rewritten: false };
+        assert_eq!(guard.agrees_with_nginx(&guard.judge(path.raw, None), path), agrees, "{raw}");
+    }
+    let rewritten: [(&str, &str, bool); 8] = [
+        ("/users/A/x", "/internal/A/x", true),
+        ("/users/%41", "/internal/A", true),
+        ("/old/A", "/users/A", true),
+        ("/users/A/%2e%2e/b", "/internal/b", false),
+        ("/old/A", "/users/A/../B", false),
+        ("/old/A", "/users/A%41", false),
+        ("/users/A", "/users/B", true),
+        ("/users/A", "/t/x%41", false),
+    ];
+    for (raw, uri, agrees) in rewritten {
+        let path = Path { raw: raw.as_bytes(), uri: uri.as_bytes(), rewritten: true };
+        assert_eq!(guard.agrees_with_nginx(&guard.judge(path.raw, Some(path.uri)), path), agrees, "{raw} to {uri}");
+    }
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn guard(templates: &[&str]) -> Guard {
 fn is_refused(readings: &Readings, covered: Option<&[u8]>) -> bool {
     match readings {
         Readings::NotUnder => false,
-        Readings::User(user) => covered.is_none_or(|covered| covered != &**user),
+        Readings::User(user, _) => covered.is_none_or(|covered| covered != &**user),
         Readings::Unclear => true,
     }
 }
@@ -57,7 +57,7 @@ fn check_readers(readings: &Readings, forwarded: &[u8], as_sent: bool, input: &[
         let Some(read) = (backend.read)(forwarded) else { continue };
         let is_told = match readings {
             Readings::NotUnder => false,
-            Readings::User(user) => **user == *read,
+            Readings::User(user, _) => **user == *read,
             Readings::Unclear => true,
         };
         let told = format!("{readings:?} of {}", input.escape_ascii());
