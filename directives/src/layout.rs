@@ -32,8 +32,12 @@ pub struct Location<S> {
     pub internal: bool,
     /// It passes requests on, rather than serving files.
     pub passes_on: bool,
+    /// The servers that it passes them on to, by a number that other locations with the same ones have.
+    pub upstream: Option<usize>,
     /// Nobody compares a user there, and its own directives do not say that this is meant.
     pub open: bool,
+    /// A guard judges its requests, or a comparison does.
+    pub judged: bool,
 }
 
 /// The locations, in the order of the configuration.
@@ -95,6 +99,16 @@ impl<S: Copy + PartialEq> Layout<S> {
         around.into_iter().chain(prefix).chain(earlier).collect()
     }
 
+    /// A location that passes requests on to the same servers as the one at a place, and that nobody judges. A path that
+    /// nginx resolves to it may be under the other one to them.
+    pub fn beside(&self, place: usize) -> Option<Rc<str>> {
+        let checked = self.0.get(place)?;
+        let is_beside = |one: &&Location<S>| {
+            one.server == checked.server && one.upstream == checked.upstream && !one.internal && !one.judged
+        };
+        checked.upstream.and_then(|_| self.0.iter().find(is_beside)).map(|one| one.name.clone())
+    }
+
     /// The location without a check that nginx prefers to this one, or to one around it, since its prefix is longer.
     fn longer_than(&self, place: usize, start: &[u8]) -> Option<Shadow> {
         let this = self.0.get(place)?;
@@ -136,7 +150,8 @@ mod tests {
     const CHECKED: &str = "^/api/users/(?<user_id>[^/]+)(?:/|$)";
 
     /// Locations of one server: `~ regex`, `^~ /final`, `= /exact` or `/prefix`; `>` before it for one within the last that
-    /// has none, `+` for one that passes on, `!` for one that has a check.
+    /// has none, `+` for one that passes on, `1` and `2` to whom, `!` for one that has a check, `?` for one of which nobody is
+    /// compared, and that says so.
     fn layout(texts: &[&str]) -> Layout<u8> {
         let mut layout = Layout::default();
         let mut outer = None;
@@ -156,7 +171,9 @@ mod tests {
                 name: name.into(),
                 internal: marks.contains('i'),
                 passes_on: marks.contains('+'),
-                open: !marks.contains('!'),
+                upstream: marks.chars().find_map(|mark| mark.to_digit(10)).map(|number| number as usize),
+                open: !marks.contains(['!', '?']),
+                judged: marks.contains('!'),
             });
             outer = if parent.is_some() { outer } else { Some(place) };
         }
@@ -208,6 +225,30 @@ mod tests {
         let place = other.add(Location { server: 2, ..checked });
         assert_eq!(other.shadows(place), [], "of another server");
         assert_eq!(layout(&["+^~ /", "!/api/users"]).shadows(1), [], "no regex");
+    }
+
+    #[test]
+    fn finds_who_passes_on_to_the_same_servers() {
+        let checked = format!("!1~ {CHECKED}");
+        let rows: [(&[&str], Option<&str>); 11] = [
+            (&[&checked], None),
+            (&[&checked, "1/"], Some("/")),
+            (&[&checked, "?1= /api/users/health"], Some("/api/users/health")),
+            (&[&checked, "/a", "1/b", ">1/b/c"], Some("/b")),
+            (&[&checked, "/b", ">1/b/c"], Some("/b/c")),
+            (&[&checked, "1~ \\.png$"], Some("\\.png$")),
+            (&[&checked, "2/"], None),
+            (&[&checked, "/"], None),
+            (&[&checked, "!1/"], None),
+            (&[&checked, "i1/"], None),
+            (&[&format!("!~ {CHECKED}"), "1/", "/x"], None),
+        ];
+        for (locations, expected) in rows {
+            assert_eq!(layout(locations).beside(0).as_deref(), expected, "{locations:?}");
+        }
+        let mut other = layout(&["1/"]);
+        let place = other.add(Location { server: 2, ..layout(&[&checked]).0.remove(0) });
+        assert_eq!(other.beside(place), None, "of another server");
     }
 
     #[test]

@@ -186,9 +186,9 @@ impl LocConf {
         self.counted = cf.gathered().status.map(|status| (status, status.server(&cf.server().name())));
         self.show_server(self.guarded.is_some());
         let compares = matches!(self.settings.check, Some(Check::On { scope: Scope::User, .. }));
-        let judges = self.guarded.as_ref().is_some_and(|guarded| !guarded.exempts);
-        let is_open = !says_itself && !compares && !judges;
-        let location = cf.location(prev.place, is_open);
+        let exempts = self.guarded.as_ref().is_none_or(|guarded| guarded.exempts);
+        let is_open = !says_itself && !compares && exempts;
+        let location = cf.location(prev.place, is_open, compares || self.guarded.is_some());
         self.place = location.map(|location| cf.gathered().seen.layout.add(location)).or(prev.place);
         self.captures = prev.captures.iter().copied().chain(cf.regex_captures()).collect();
 

@@ -121,6 +121,14 @@ pub fn check_servers(cf: Conf) {
             };
             warn(cf, location, &problem, remedy, &position);
         }
+        if let Some(beside) = layout.beside(place) {
+            let problem = format!(
+                "location \"{beside}\" passes requests on to the same servers, and those with \"..\" behind a user's path as \
+                 they were sent"
+            );
+            let remedy = "add \"jwt_user_scope_guard\" to the server, with a template such as \"/api/users/:user_id\"";
+            warn(cf, location, &problem, remedy, &position);
+        }
     }
     for (server, name, request) in fetched {
         let uri = String::from_utf8_lossy(&request.uri);

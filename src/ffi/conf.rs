@@ -1,7 +1,7 @@
 //! The configuration while it is read.
 
 use core::cell::RefMut;
-use core::ffi::c_void;
+use core::ffi::{CStr, c_void};
 use core::fmt::{self, Arguments, Display};
 use core::marker::PhantomData;
 use core::mem::{self, MaybeUninit};
@@ -16,8 +16,8 @@ use nginx_sys::{
     ngx_conf_t, ngx_hash_key_t, ngx_http_add_variable, ngx_http_compile_complex_value,
     ngx_http_compile_complex_value_t, ngx_http_complex_value_t, ngx_http_conf_ctx_t, ngx_http_core_loc_conf_t,
     ngx_http_core_main_conf_t, ngx_http_get_variable_index, ngx_http_handler_pt, ngx_http_regex_variable_t,
-    ngx_http_variable_t, ngx_int_t, ngx_palloc, ngx_parse_time, ngx_pcalloc, ngx_pool_cleanup_add, ngx_process,
-    ngx_str_t, ngx_uint_t,
+    ngx_http_upstream_conf_t, ngx_http_variable_t, ngx_int_t, ngx_module_t, ngx_palloc, ngx_parse_time, ngx_pcalloc,
+    ngx_pool_cleanup_add, ngx_process, ngx_str_t, ngx_uint_t,
 };
 use ngx::log::{LOG_BUFFER_SIZE, write_fmt};
 
@@ -257,7 +257,7 @@ impl<'c> Conf<'c> {
 
     /// The location, as a part of its server; `parent` is the place of the one around it. `None` for a server, for a
     /// location that only nginx itself chooses, and for a block without a name.
-    pub fn location(self, parent: Option<usize>, open: bool) -> Option<Location<ServerId>> {
+    pub fn location(self, parent: Option<usize>, open: bool, judged: bool) -> Option<Location<ServerId>> {
         let location = self.core_loc_conf();
         let choice = match () {
             () if self.location_name().is_empty() || location.noname() == 1 || location.named() == 1 => return None,
@@ -273,8 +273,31 @@ impl<'c> Conf<'c> {
             name: String::from_utf8_lossy(self.location_name()).into(),
             internal: location.internal == 1,
             passes_on: location.handler.is_some(),
+            upstream: self.upstream(),
             open,
+            judged,
         })
+    }
+
+    /// The servers that the location passes requests on to, where the configuration names them: the address of what nginx
+    /// keeps of them, once for all locations. The structure of each of these modules begins with that of the upstream.
+    fn upstream(self) -> Option<usize> {
+        const PASSING: [&CStr; 5] = [
+            c"ngx_http_proxy_module",
+            c"ngx_http_fastcgi_module",
+            c"ngx_http_uwsgi_module",
+            c"ngx_http_scgi_module",
+            c"ngx_http_grpc_module",
+        ];
+        // SAFETY: nginx has named its modules, and those made the structures of the location when it was begun.
+        unsafe {
+            let cycle = &*self.get().cycle;
+            let modules = core::slice::from_raw_parts(cycle.modules, cycle.modules_n);
+            let passing = modules.iter().filter(|module| PASSING.contains(&CStr::from_ptr((***module).name)));
+            let conf = |module: &*mut ngx_module_t| *(*self.http()).loc_conf.add((**module).ctx_index);
+            let upstreams = passing.filter_map(|module| conf(module).cast::<ngx_http_upstream_conf_t>().as_ref());
+            upstreams.map(|conf| conf.upstream.addr()).find(|address| *address != 0)
+        }
     }
 
     /// The text of the location's regex, if it has one.

@@ -262,3 +262,43 @@ fn every_location_is_looked_at() {
         assert!(check.stderr.contains(location), "no {location} in {}", check.stderr);
     }
 }
+
+/// A path that nginx resolves to another location may be a user's to the servers that both pass requests on to.
+#[test]
+fn another_way_to_the_same_servers_is_warned_about() {
+    let checked = r"location ~ ^/users/(?<user_id>[^/]+)(?:/|$) {
+        jwt_user_scope on; # here
+        PASS }";
+    let says = "passes requests on to the same servers";
+    let passes = [
+        "proxy_pass http://unix:echo.sock;",
+        "proxy_pass http://127.0.0.1:1;",
+        "fastcgi_pass unix:echo.sock;",
+        "uwsgi_pass unix:echo.sock;",
+        "scgi_pass 127.0.0.1:1;",
+    ];
+    for pass in passes {
+        let checked = checked.replace("PASS", pass);
+        for other in [
+            format!("location / {{ {pass} }}"),
+            format!("location = /users/health {{ jwt_user_scope off; {pass} }}"),
+            format!("location /catalogue/ {{ jwt_user_scope any; {pass} }}"),
+            format!("location /a/ {{ location /a/b/ {{ {pass} }} }}"),
+        ] {
+            assert_warned(&format!("{checked}\n{other}"), says);
+            assert_warned(&format!("{other}\n{checked}"), says);
+            assert_quiet(&format!("jwt_user_scope_guard /users/:id; {checked}\n{other}"));
+        }
+        for other in [
+            "location / { proxy_pass http://unix:other.sock; }".to_owned(),
+            "location / { proxy_pass http://$host; resolver 127.0.0.1; }".to_owned(),
+            "location / { root .; }".to_owned(),
+            format!("location = /_jwks {{ internal; {pass} }}"),
+            format!("location @named {{ {pass} }}"),
+            format!("location / {{ jwt_user_scope_guard /users/:id; {pass} }}"),
+            format!("location ~ ^/people/(?<user_id>[^/]+)(?:/|$) {{ jwt_user_scope on; {pass} }}"),
+        ] {
+            assert_quiet(&format!("{checked}\n{other}"));
+        }
+    }
+}
