@@ -16,6 +16,9 @@ use crate::public_key::{Curve, KeyError, Material, PublicKey};
 /// Largest key set admitted, in bytes. One RSA key with a chain of three certificates takes some 8 KiB.
 pub const MAX_SET_BYTES: usize = 256 * 1024;
 
+/// Members that private keys alone have (RFC 7518 sections 6.2.2 and 6.3.2).
+const PRIVATE: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "oth"];
+
 /// Most keys of a set. The sets that providers publish hold two to twenty.
 pub const MAX_SET_KEYS: usize = 64;
 
@@ -76,7 +79,7 @@ pub(crate) fn public_key(jwk: &Object) -> Result<PublicKey, KeyError> {
     };
     check_use(jwk)?;
     let algorithm = algorithm(jwk)?;
-    if jwk.get("d").is_some() {
+    if PRIVATE.iter().any(|name| jwk.get(name).is_some()) {
         return Err(KeyError::Private);
     }
     let kid = text(jwk, "kid")?.map(Into::into);

@@ -5,11 +5,13 @@ use std::rc::Rc;
 
 use jsonwebtoken::DecodingKey;
 use jsonwebtoken::crypto::aws_lc;
+use memchr::memmem;
 use zeroize::Zeroizing;
 
 use crate::algorithm::{self, Algorithm, Algorithms};
 use crate::encoding::Encoding;
 use crate::key::{Key, KeyLabel, MAX_TRIED, Origin, Verifier};
+use crate::pem;
 
 /// Better Auth signs with this text when no secret is set in development: it is public.
 const BETTER_AUTH_DEVELOPMENT_SECRET: &[u8] = b"better-auth-secret-12345678901234567890";
@@ -32,6 +34,8 @@ pub enum SecretError {
     TooShort(usize),
     /// A PEM text: a key of another kind, perhaps a public one.
     Pem,
+    /// A JWK or a JWK Set: the same.
+    Jwk,
     /// The one that Better Auth falls back to in development.
     PublicDefault,
     /// Not in its encoding.
@@ -56,6 +60,10 @@ impl fmt::Display for SecretError {
                  -hex {minimum}\" prints"
             ),
             Self::Pem => f.write_str("is a PEM text, which is no shared secret: use a random one of at least 32 bytes"),
+            Self::Jwk => f.write_str(
+                "is a JWK or a JWK Set, which is no shared secret: name a file of public keys with \
+                 \"jwt_user_scope_key_file\", or use a random secret of at least 32 bytes",
+            ),
             Self::PublicDefault => f.write_str(
                 "is the public development secret of Better Auth: anybody can sign with it; use a random one of at \
                  least 32 bytes",
@@ -152,13 +160,21 @@ fn number(digits: &[u8]) -> Option<u64> {
 fn check_text(secret: &[u8]) -> Result<(), SecretError> {
     if secret.is_empty() {
         Err(SecretError::Empty)
-    } else if secret.trim_ascii_start().starts_with(b"-----BEGIN ") {
+    } else if pem::is_pem(secret) {
         Err(SecretError::Pem)
+    } else if is_jwk(secret) {
+        Err(SecretError::Jwk)
     } else if secret.trim_ascii() == BETTER_AUTH_DEVELOPMENT_SECRET {
         Err(SecretError::PublicDefault)
     } else {
         Ok(())
     }
+}
+
+/// A JWK or a key set, which an issuer publishes. Told by its looks: to parse a secret would leave copies of it.
+fn is_jwk(secret: &[u8]) -> bool {
+    let text = secret.strip_prefix(b"\xef\xbb\xbf").unwrap_or(secret).trim_ascii_start();
+    text.starts_with(b"{") && [&b"\"kty\""[..], b"\"keys\""].iter().any(|name| memmem::find(text, name).is_some())
 }
 
 fn key(secret: &[u8], algorithm: Algorithm, label: &KeyLabel) -> Result<Key, SecretError> {
@@ -209,13 +225,25 @@ mod tests {
 
     #[test]
     fn refuses_secrets_that_keep_nobody_out() {
-        let rows: [(&[u8], Count); 7] = [
+        let rows: [(&[u8], Count); 16] = [
             (b"", Err(SecretError::Empty)),
             (&[b'k'; 31], Err(SecretError::TooShort(32))),
             (&[b'k'; 32], Ok(1)),
             (&[0xff; 32], Ok(1)),
             (b"-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE", Err(SecretError::Pem)),
             (b"\n -----BEGIN CERTIFICATE-----\nMIIB", Err(SecretError::Pem)),
+            (b"\xef\xbb\xbf-----BEGIN PUBLIC KEY-----\nMFkw", Err(SecretError::Pem)),
+            (b"Bag Attributes: <No Attributes>\n-----BEGIN CERTIFICATE-----\nMIIB", Err(SecretError::Pem)),
+            (b"\"-----BEGIN PUBLIC KEY-----\\nMFkwEwYHKoZIzj0CAQYI\"", Err(SecretError::Pem)),
+            (
+                br#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#,
+                Err(SecretError::Jwk),
+            ),
+            (br#" {"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"}]}"#, Err(SecretError::Jwk)),
+            (b"\xef\xbb\xbf{\"keys\":[], \"a\": \"long enough to be a secret\"}", Err(SecretError::Jwk)),
+            (br#"{"a":"JSON that is no key may be a secret"}"#, Ok(1)),
+            (br#"a secret that names "kty" in some way"#, Ok(1)),
+            (b"-----BEGIN, says the secret of somebody", Ok(1)),
             (BETTER_AUTH_DEVELOPMENT_SECRET, Err(SecretError::PublicDefault)),
         ];
         for (secret, result) in rows {

@@ -232,6 +232,7 @@ fn a_jwk_on_its_own_must_be_usable() {
         ("an alg that is no string", jwk("rsa", json!({ "alg": null_string() })), unfit(KeyError::Malformed)),
         ("a kid that is no string", jwk("rsa", json!({ "kid": 1 })), unfit(KeyError::Malformed)),
         ("a private RSA key", jwk("rsa", json!({ "d": "AQAB" })), unfit(KeyError::Private)),
+        ("half a private RSA key", jwk("rsa", json!({ "p": "AQAB" })), unfit(KeyError::Private)),
         ("a private EC key", jwk("p256", json!({ "d": "AQAB" })), unfit(KeyError::Private)),
         ("a private Ed25519 key", jwk("ed25519", json!({ "d": "AQAB" })), unfit(KeyError::Private)),
         ("RSA of 1024 bits", rsa_1024, unfit(KeyError::TooSmall)),
