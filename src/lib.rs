@@ -264,7 +264,7 @@ unsafe extern "C" fn header_filter(r: *mut ngx_http_request_t) -> ngx_int_t {
     match catch(Err(()), || Ok(response::filter_header(r))) {
         Ok(Passage::Next) => response::next_header_filter(r),
         Ok(Passage::Kept) => OK,
-        Err(()) => ERROR,
+        Ok(Passage::Refused) | Err(()) => ERROR,
     }
 }
 

@@ -147,14 +147,15 @@ pub enum Passage {
     Next,
     /// It belongs to a fetch.
     Kept,
+    /// The same, and the fetch is to end.
+    Refused,
 }
 
 /// The header of an answer that waits, once it is this refusal that nginx sends: not the page of another status, and
 /// not what a backend answered after another module had let the request in (`satisfy any`).
 pub fn filter_header(r: Request) -> Passage {
     if let Some(fetch) = fetch_of(r) {
-        fetch.take_header(r);
-        return Passage::Kept;
+        return fetch.take_header(r).map_or(Passage::Refused, |()| Passage::Kept);
     }
     if let Some(answer) = r.answer() {
         let state = State::find(r);

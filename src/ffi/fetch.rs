@@ -54,6 +54,7 @@ enum Problem {
     TooSlow,
     Encoded,
     Stale,
+    Unbuffered,
     NoMemory,
 }
 
@@ -110,7 +111,10 @@ impl Fetch {
     }
 
     /// Notes the header, and has nginx read files into memory.
-    pub fn take_header(&self, r: Request) {
+    ///
+    /// # Errors
+    /// nginx would hand the answer on as it comes, and stop the client's timers with it.
+    pub fn take_header(&self, r: Request) -> Result<(), ()> {
         // SAFETY: the header filter is called with a request whose header is complete.
         unsafe {
             let headers = &(*r.as_ptr()).headers_out;
@@ -128,6 +132,7 @@ impl Fetch {
             self.body.borrow_mut().clear();
             self.keep_in_memory(r);
         }
+        if self.problem.get() == Some(Problem::Unbuffered) { Err(()) } else { Ok(()) }
     }
 
     /// Bounds the answer of an upstream in time, and has nginx take all of it into its buffers, whatever the location says:
@@ -137,10 +142,15 @@ impl Fetch {
         // is changed. Sizes are nginx's own, and not 0. nginx sets a connection's handler when it takes it into use.
         unsafe {
             let Some(u) = (*r.as_ptr()).upstream.as_mut() else { return };
-            if let Some(connection) = u.peer.connection.as_ref() {
+            let connection = u.peer.connection.as_ref();
+            if let Some(connection) = connection {
                 self.on_read.set((*connection.read).handler.replace(read_in_time));
             }
-            let Some(pipe) = u.pipe.as_mut() else { return };
+            let Some(pipe) = u.pipe.as_mut() else {
+                // Where there is no connection, it is not the upstream that answers.
+                self.problem.set(connection.map_or(self.problem.get(), |_| Some(Problem::Unbuffered)));
+                return;
+            };
             let copy = ngx_palloc((*r.as_ptr()).pool, mem::size_of::<ngx_http_upstream_conf_t>());
             let copy = copy.cast::<ngx_http_upstream_conf_t>();
             if copy.is_null() {
@@ -191,6 +201,9 @@ impl Fetch {
         let problem = self.problem.get().or(is_late.then_some(Problem::TooSlow));
         end(match (self.status.get(), problem) {
             (_, Some(Problem::TooLarge)) => Err(format!("its answer is larger than {} KiB", self.limit / 1024)),
+            (_, Some(Problem::Unbuffered)) => {
+                Err("its location does not buffer: use proxy_pass, fastcgi_pass, uwsgi_pass or scgi_pass".into())
+            }
             _ if rc != NGX_OK as ngx_int_t && problem != Some(Problem::TooSlow) => Err(format!("it failed with {rc}")),
             (200, None) => Ok(self.body.take()),
             (200, Some(Problem::Encoded)) => Err("its answer is compressed".into()),
@@ -298,8 +311,9 @@ impl Request<'_> {
             if variables.is_null() {
                 return false;
             }
-            // A fetch that `limit_req` delays would not be woken: nginx keeps one delay for a client's request.
-            self.pass_limit_req();
+            // A fetch that `limit_req` delays would not be woken: nginx keeps one delay for a client's request. And what
+            // `limit_conn` counts, it counts until the client's request ends, which may be a download.
+            self.pass_limits();
 
             let (mut uri, mut args) = (str_of(uri), str_of(args));
             let mut subrequest = ptr::null_mut();

@@ -13,8 +13,7 @@
 unsigned jwt_user_scope_internal(const ngx_http_request_t *r);
 unsigned jwt_user_scope_filter_finalize(const ngx_http_request_t *r);
 unsigned jwt_user_scope_valid_unparsed_uri(const ngx_http_request_t *r);
-unsigned jwt_user_scope_limit_req_status(const ngx_http_request_t *r);
-void jwt_user_scope_set_limit_req_status(ngx_http_request_t *r, unsigned status);
+void jwt_user_scope_pass_limits(ngx_http_request_t *r);
 void jwt_user_scope_need_in_memory(ngx_http_request_t *r);
 unsigned jwt_user_scope_header_only(const ngx_http_request_t *r);
 unsigned jwt_user_scope_is_stale(const ngx_http_request_t *r);
@@ -38,16 +37,17 @@ jwt_user_scope_valid_unparsed_uri(const ngx_http_request_t *r)
     return r->valid_unparsed_uri;
 }
 
-unsigned
-jwt_user_scope_limit_req_status(const ngx_http_request_t *r)
-{
-    return r->limit_req_status;
-}
-
+/* 1 is NGX_HTTP_LIMIT_REQ_PASSED, and NGX_HTTP_LIMIT_CONN_PASSED: both are private to their modules. */
 void
-jwt_user_scope_set_limit_req_status(ngx_http_request_t *r, unsigned status)
+jwt_user_scope_pass_limits(ngx_http_request_t *r)
 {
-    r->limit_req_status = status;
+    if (r->limit_req_status == 0) {
+        r->limit_req_status = 1;
+    }
+
+    if (r->limit_conn_status == 0) {
+        r->limit_conn_status = 1;
+    }
 }
 
 void

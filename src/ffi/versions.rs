@@ -28,16 +28,12 @@ unsafe extern "C" {
     fn jwt_user_scope_internal(r: *const ngx_http_request_t) -> c_uint;
     fn jwt_user_scope_filter_finalize(r: *const ngx_http_request_t) -> c_uint;
     fn jwt_user_scope_valid_unparsed_uri(r: *const ngx_http_request_t) -> c_uint;
-    fn jwt_user_scope_limit_req_status(r: *const ngx_http_request_t) -> c_uint;
-    fn jwt_user_scope_set_limit_req_status(r: *mut ngx_http_request_t, status: c_uint);
+    fn jwt_user_scope_pass_limits(r: *mut ngx_http_request_t);
     fn jwt_user_scope_need_in_memory(r: *mut ngx_http_request_t);
     fn jwt_user_scope_header_only(r: *const ngx_http_request_t) -> c_uint;
     fn jwt_user_scope_is_stale(r: *const ngx_http_request_t) -> c_uint;
     fn jwt_user_scope_forget_port(r: *mut ngx_http_request_t);
 }
-
-/// `NGX_HTTP_LIMIT_REQ_PASSED` of ngx_http_limit_req_module.c.
-const LIMIT_REQ_PASSED: c_uint = 1;
 
 impl Request<'_> {
     /// nginx has made this request of another: by a redirect within, or as a subrequest.
@@ -58,14 +54,10 @@ impl Request<'_> {
         unsafe { jwt_user_scope_valid_unparsed_uri(self.as_ptr()) == 0 }
     }
 
-    /// Spares a request, and the subrequests of it, the delay of `limit_req`.
-    pub(super) fn pass_limit_req(self) {
-        // SAFETY: as above; nginx looks at the field when a handler of it runs.
-        unsafe {
-            if jwt_user_scope_limit_req_status(self.as_ptr()) == 0 {
-                jwt_user_scope_set_limit_req_status(self.as_ptr(), LIMIT_REQ_PASSED);
-            }
-        }
+    /// Spares a request, and the subrequests of it, `limit_req` and `limit_conn`, unless one of these has looked at it.
+    pub(super) fn pass_limits(self) {
+        // SAFETY: as above; nginx looks at the fields when a handler of them runs.
+        unsafe { jwt_user_scope_pass_limits(self.as_ptr()) }
     }
 
     /// The answer has no body: that to `HEAD`.

@@ -2,6 +2,8 @@
 //! none of it reaches the client.
 
 use crate::common::*;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
 /// A server with as many locations as names, each with a set and a location of its own to fetch it.
@@ -192,6 +194,61 @@ fn a_location_that_gives_no_set_harms_no_client() {
         assert_answered(&nginx, lines, &format!("/{i}/"), &token, "keys_unavailable");
         assert_eq!(nginx.log_with(&format!("\"/_{i}\" was not fetched")).len(), 1, "{lines}");
     }
+}
+
+/// nginx hands on as it comes what does not come through its pipe, and stops the client's timers with it.
+#[test]
+fn a_set_that_nginx_does_not_buffer_is_none() {
+    let alice = Issuer::new("alice");
+    let set = key_set(&[&alice]);
+    let nginx = Setup::new().unexplained().http(
+        &one_each(&[
+            ("memcached", "set $memcached_key k; memcached_pass unix:memcached.sock;".into()),
+            (
+                "a file in its place",
+                "set $memcached_key k; memcached_pass unix:absent.sock; error_page 502 =200 /set;".into(),
+            ),
+        ])
+        .replacen("location", "root .; location", 1),
+    );
+    nginx.tolerate("absent.sock");
+    std::fs::write(nginx.path("set"), &set).expect("a file");
+    let listener = UnixListener::bind(nginx.path("memcached.sock")).expect("a socket");
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            assert!(stream.read(&mut [0; 99]).expect("a request") > 0);
+            _ = write!(stream, "VALUE k 0 {}\r\n{set}\r\nEND\r\n", set.len());
+        }
+    });
+    let token = alice.token("alice");
+    assert_answered(&nginx, "memcached", "/0/", &token, "keys_unavailable");
+    assert_eq!(nginx.log_with("was not fetched: its location does not buffer").len(), 1);
+    assert_answered(&nginx, "a file in its place", "/1/", &token, "ok");
+}
+
+/// nginx gives what `limit_conn` counts back with the client's request, which may be a download.
+#[test]
+fn a_limit_of_connections_stops_no_fetch() {
+    const CHECKED: &str = "jwt_user_scope any; jwt_user_scope_key_request /_jwks valid=1s;";
+    let nginx = Setup::new().unexplained().file("download", "x".repeat(10_000)).http(&format!(
+        "limit_conn_zone $pid zone=connections:1m;
+        {}",
+        scoped_server(&format!(
+            "location / {{ {CHECKED} proxy_pass http://unix:echo.sock; }}
+            location = /download {{ {CHECKED} limit_rate 100; root .; }}
+            location = /_jwks {{ internal; limit_conn connections 1; {PROXY} }}"
+        ))
+    ));
+    let (keys, alice) = (KeyServer::of(&nginx), Issuer::new("alice"));
+    keys.publish(key_set(&[&alice]));
+    let mut client = nginx.client();
+    client.send(&get("/download").token(&alice.token("alice")).bytes());
+    eventually("it has fetched", || keys.count() == 1);
+    std::thread::sleep(Duration::from_millis(1100));
+    expect("another", "ok", &get("/").token(&alice.token("alice")).send(&nginx));
+    eventually("it has fetched, too", || keys.count() == 2);
+    assert_eq!(nginx.log_with("was not fetched"), [""; 0]);
 }
 
 #[test]
