@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import cores
 from figures import FETCHED
-from servers import HERE, MODULE, ROOT, TARGET, Failure, Nginx, Room, Server
+from servers import HERE, MODULE, ROOT, TARGET, Nginx, Room, Server
 
 LOCATION = r"location ~ ^/api/users/(?<user_id>[^/]+)(?:/|$)"
 ASYMMETRIC = ("RS256", "ES256", "ES512", "EdDSA")
@@ -264,25 +264,3 @@ def expected(side: str, kind: str) -> list[int]:
         return [403]
     # What is over the limit is refused without a look at its token.
     return [STATUS[kind]] + ([429] if side.endswith("limit_req") else [])
-
-
-def kinds(side: str) -> tuple[str, ...]:
-    """The requests that tell whether a side checks what it is said to check."""
-    # It looks at the signature, and at nothing else.
-    if side.startswith(("plain ", "check ")):
-        return ("repeated", "bad-signature")
-    return ("repeated", "bad-signature", "other-user", "expired", "none")
-
-
-def prove(stack: Stack, ask) -> int:
-    """Sends each side what must pass and what must not, and refuses to go on where one is not answered as it must be.
-    Returns how many answers were looked at."""
-    looked_at = 0
-    for group in groups(stack):
-        for side in group.sides:
-            for kind in kinds(side):
-                status = ask(stack.sides[side], PATH, group.algorithm, kind)
-                looked_at += 1
-                if status not in expected(side, kind):
-                    raise Failure(f"{side} answers {status} to {group.algorithm} {kind}, not {expected(side, kind)}")
-    return looked_at

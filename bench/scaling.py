@@ -8,9 +8,9 @@ for each other, for a lock or for memory that both write, two such pairs would d
 import json
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 from groups import located, ours
+from proof import Asker, prove_side
 from rounds import side_option
 from servers import MODULE, Nginx, Room, Server
 
@@ -23,33 +23,36 @@ CASES = {
 PID = '        location = /pid { return 200 "$pid."; }\n'
 
 
-def pair(room: Room, server: Server, algorithm: str, requests: int, number: int, worker: int, core: int) -> dict:
-    """One client, on one core with one worker."""
+def client(room: Room, server: Server, algorithm: str, requests: int, number: int) -> dict:
+    """What one client is told: it speaks with one worker."""
+    worker = server.front[number]
     option = side_option(Server(server.port, (worker,)), [200])
-    first = 1 + number * requests
-    words = {"algorithm": algorithm, "kind": "new", "requests": requests, "first": first, "worker": worker}
-    found = room.call("load", pinned_to=core, keys=room.keys, **words, side__0=option)
-    return json.loads(found)
+    words = {"algorithm": algorithm, "kind": "new", "requests": requests, "first": 1 + number * requests}
+    return {"keys": room.keys, **words, "worker": worker, "gate": 1, "side__0": option}
+
+
+def overlap(results: list[dict]) -> float:
+    """For which share of the time all clients were at work."""
+    began, ended = ([result[what] for result in results] for what in ("began", "ended"))
+    return round(max(0, min(ended) - max(began)) / (max(ended) - min(began)), 3)
 
 
 def sample(room: Room, server: Server, algorithm: str, requests: int, cores: list[int]) -> dict:
     for worker, core in zip(server.front, cores):
         os.sched_setaffinity(worker, {core})
 
-    def run(number: int) -> dict:
-        return pair(room, server, algorithm, requests, number, server.front[number], cores[number])
-
-    with ThreadPoolExecutor(len(cores)) as pool:
-        results = list(pool.map(run, range(len(cores))))
+    clients = [(core, client(room, server, algorithm, requests, number)) for number, core in enumerate(cores)]
+    results = [json.loads(found) for found in room.calls("load", clients)]
     batches = [result["sides"][0]["batches"][0] for result in results]
     return {
         "cpu_ns": round(sum(batch[2] for batch in batches) / requests / len(cores), 1),
         "client_ns": round(sum(result["client_ns"] for result in results) / requests / len(cores), 1),
         "per_second": round(sum(count / seconds for count, seconds, _, _ in batches)),
+        "overlap": overlap(results),
     }
 
 
-def scaling(room: Room, options) -> dict:
+def scaling(room: Room, options, ask: Asker) -> dict:
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         print("== left out: two workers, for which this machine has too few cores", file=sys.stderr)
@@ -64,6 +67,8 @@ def scaling(room: Room, options) -> dict:
             nginx = Nginx(room, f"scaling{workers}", (MODULE,), workers=workers, reuseport=True)
             sides = {side for side, _, _ in CASES.values()}
             servers = nginx.start({side: PID + (located("") if side == "bare" else ours(room, side)) for side in sides})
+            for side, algorithm, _ in CASES.values():
+                prove_side(ask, servers[side], side if side == "bare" else f"ours {side}", algorithm)
             for name, (side, algorithm, share) in CASES.items():
                 requests = max(500, int(options.requests * share))
                 pinned = [lone] if workers == 1 else cores[:2]

@@ -73,12 +73,27 @@ class Room:
 
     def call(self, command: str, pinned_to: int | None = None, **options) -> str:
         """Runs the native part, on any core or on one."""
-        words = [f"{name.replace('__', '.')}={value}" for name, value in options.items()]
-        pin = [] if pinned_to is None else ["taskset", "-c", str(pinned_to)]
-        done = subprocess.run([*pin, self.native, command, *words], capture_output=True, text=True)
-        if done.returncode != 0:
-            raise Failure(f"bench {command} {' '.join(words)}\n{done.stderr.strip()}")
-        return done.stdout
+        return self.calls(command, [(pinned_to, options)])[0]
+
+    def calls(self, command: str, each: list[tuple[int | None, dict]]) -> list[str]:
+        """Runs it several times at once. With `gate`, all begin when each is ready."""
+        started = []
+        for pinned_to, options in each:
+            words = [f"{name.replace('__', '.')}={value}" for name, value in options.items()]
+            pin = [] if pinned_to is None else ["taskset", "-c", str(pinned_to)]
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+            started.append((words, subprocess.Popen([*pin, self.native, command, *words], text=True, **pipes)))
+        gated = [process for (_, options), (_, process) in zip(each, started) if "gate" in options]
+        # One that has failed says nothing, and there is nobody to be told.
+        ready = [process for process in gated if process.stdout.readline()]
+        for process in ready:
+            process.stdin.write("\n")
+            process.stdin.flush()
+        found = [process.communicate() for _, process in started]
+        for (words, process), (_, says) in zip(started, found):
+            if process.returncode != 0:
+                raise Failure(f"bench {command} {' '.join(words)}\n{says.strip()}")
+        return [told for told, _ in found]
 
     def token(self, algorithm: str, kind: str) -> str:
         return self.call("token", keys=self.keys, algorithm=algorithm, kind=kind).strip()

@@ -222,8 +222,11 @@ def scaling(result: Result) -> str:
     for case in result.facts.get("scaling", {}):
         times = [plain(result.scaling(case, workers, "cpu_ns") / 1e3) for workers in (1, 2)]
         rates = [f"{result.scaling(case, workers, 'per_second'):,.0f}" for workers in (1, 2)]
-        rows.append([case, *rates, gain(result, case).factor(), *times, f"{capacity(result, case):.2f}"])
-    head = ["", "requests/s, one core", "two cores", "gain", "CPU of a worker per request, one core, us", "two cores", "gain by CPU"]
+        # Earlier results do not tell.
+        overlaps = [sample["overlap"] for sample in result.facts["scaling"][case]["2"] if "overlap" in sample]
+        both = f"{min(overlaps):.0%}" if overlaps else ""
+        rows.append([case, *rates, gain(result, case).factor(), *times, f"{capacity(result, case):.2f}", both])
+    head = ["", "requests/s, one core", "two cores", "gain", "CPU of a worker per request, one core, us", "two cores", "gain by CPU", "both at work, at least"]
     return table(head, rows) if rows else "Not measured.\n"
 
 
@@ -241,6 +244,17 @@ def memory(memory: dict | None) -> str:
     return table(["", ""], rows)
 
 
+def sizes(memory: dict | None) -> str:
+    if not memory or not memory.get("sizes"):
+        return "Not measured.\n"
+    in_use = list(memory["sizes"][0]["shares"])
+    rows = [
+        [f"`max={size['max']}`", f"{size['kb']:,} kB", *[f"{size['shares'][tokens]:.0%}" for tokens in in_use]]
+        for size in memory["sizes"]
+    ]
+    return table(["", "a full one takes", *[f"{int(tokens):,} tokens in use" for tokens in in_use]], rows)
+
+
 RESULT_TABLES = {
     "about": about,
     "added": added,
@@ -256,4 +270,4 @@ RESULT_TABLES = {
 
 
 def all_tables(result: Result, of_memory: dict | None) -> dict[str, str]:
-    return {name: make(result) for name, make in RESULT_TABLES.items()} | {"memory": memory(of_memory)}
+    return {name: make(result) for name, make in RESULT_TABLES.items()} | {"memory": memory(of_memory), "sizes": sizes(of_memory)}

@@ -4,6 +4,8 @@
 //! - `side.<n>="<address> <path> <statuses> <process ids> <process ids of what stands behind>"`; in the path, `{user}` is
 //!   the user of the tokens
 //! - `keys=`, `algorithm=`, `kind=`, `first=`: the tokens; see [`crate::tokens`]
+//! - `tokens=` different ones at random, the same ones every time, where not each request is to have one of its own
+//! - `gate=1`: says `ready` when all is prepared, and begins once it reads a line
 //! - `requests=` to each side, `batch=` of these without a pause, `connections=` to each side
 //! - `worker=`: only connections that the worker with this process id has accepted; a server that is asked so tells it
 //!   at `/pid`, with a full stop
@@ -12,6 +14,8 @@
 //!   soon as it has an answer.
 
 use std::fs;
+use std::io::{Write, stdin, stdout};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use mio::Poll;
 
@@ -37,13 +41,31 @@ fn sides(options: &Options) -> Result<Vec<(Poll, Side)>, Failure> {
     Ok(sides)
 }
 
+/// Tells whoever has called that it may begin, and waits until it may.
+fn wait_at_gate() -> Result<(), Failure> {
+    println!("ready");
+    stdout().flush()?;
+    stdin().read_line(&mut String::new())?;
+    Ok(())
+}
+
+/// Seconds since the epoch: two clients compare them.
+fn now() -> Result<f64, Failure> {
+    Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64())
+}
+
 pub fn run(options: &Options) -> Result<(), Failure> {
     let count: u64 = options.value("requests")?;
     let size: u64 = options.value_or("batch", count)?;
     let pace = Pace { rate: options.value_or("rate", 0.0)? };
     let (keys, algorithm, kind) = (options.text("keys")?.as_ref(), options.value("algorithm")?, options.value("kind")?);
-    let requests = Requests::new(keys, algorithm, kind, options.value_or("first", 1)?, count)?;
+    let different = options.value_or("tokens", count)?;
+    let requests = Requests::new(keys, algorithm, kind, options.value_or("first", 1)?, different, different < count)?;
     let mut sides = sides(options)?;
+    if options.text("gate").is_ok() {
+        wait_at_gate()?;
+    }
+    let began = now()?;
     let before = own_time()?;
     for (turn, start) in (0..count).step_by(size as usize).enumerate() {
         let batch = Batch { requests: &requests, range: start..count.min(start + size), pace };
@@ -53,8 +75,8 @@ pub fn run(options: &Options) -> Result<(), Failure> {
             side.run(&batch, poll)?;
         }
     }
-    let client = own_time()? - before;
+    let (client, ended) = (own_time()? - before, now()?);
     let sides: Vec<_> = sides.into_iter().map(|(_, side)| side.json()).collect();
-    println!(r#"{{"client_ns":{client},"sides":[{}]}}"#, sides.join(",\n"));
+    println!(r#"{{"client_ns":{client},"began":{began:.6},"ended":{ended:.6},"sides":[{}]}}"#, sides.join(",\n"));
     Ok(())
 }

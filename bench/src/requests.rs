@@ -12,26 +12,45 @@ const PREPARED: u64 = 150_000;
 pub struct Requests {
     mint: Mint,
     first: u64,
+    /// How many different ones there are.
+    different: u64,
+    /// They come in no order.
+    mixed: bool,
     prepared: Vec<Vec<u8>>,
 }
 
 impl Requests {
-    /// `count` requests, whose tokens are numbered from `first`.
-    pub fn new(keys: &Path, algorithm: Algorithm, kind: Kind, first: u64, count: u64) -> Result<Self, Failure> {
+    /// Requests whose tokens are numbered from `first`: so many `different` ones, one after the other or mixed.
+    pub fn new(
+        keys: &Path,
+        algorithm: Algorithm,
+        kind: Kind,
+        first: u64,
+        different: u64,
+        mixed: bool,
+    ) -> Result<Self, Failure> {
         let mint = Mint::new(keys, algorithm, kind)?;
-        let count = if mint.is_constant() { 1 } else { count.min(PREPARED) };
-        let prepared = (first..first + count).map(|number| headers(&mint, number)).collect();
-        Ok(Self { mint, first, prepared })
+        let different = if mint.is_constant() { 1 } else { different };
+        let prepared = (first..first + different.min(PREPARED)).map(|number| headers(&mint, number)).collect();
+        Ok(Self { mint, first, different, mixed, prepared })
     }
 
     /// Appends the headers of the request of this index to its request line.
     pub fn append(&self, index: u64, request: &mut Vec<u8>) {
-        let index_of_prepared = if self.mint.is_constant() { 0 } else { index };
-        match self.prepared.get(index_of_prepared as usize) {
+        let index = if self.mixed { mix(index) } else { index } % self.different;
+        match self.prepared.get(index as usize) {
             Some(headers) => request.extend_from_slice(headers),
             None => request.extend(headers(&self.mint, self.first + index)),
         }
     }
+}
+
+/// SplitMix64 (Steele, Lea and Flood 2014): numbers in a row become numbers that look drawn.
+fn mix(index: u64) -> u64 {
+    let mut z = index.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 fn headers(mint: &Mint, number: u64) -> Vec<u8> {
