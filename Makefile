@@ -85,9 +85,9 @@ bench: bench-tools ## Measure CPU per request beside bare nginx, njs and FastAPI
 	@NGINX_MODULE=$(MODULE) bench/run $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(REQUESTS),--requests $(REQUESTS))
 	@bench/report show
 
-instructions: ## Count the instructions of the core's steps; what changed shows in git diff
+instructions: build ## Count the instructions of the core's steps and of whole requests; what changed shows in git diff
 	@scripts/need instructions
-	@scripts/instructions
+	@NGINX_MODULE=$(MODULE) scripts/instructions
 
 bench-memory: bench-tools ## Watch the worker's memory over ten million requests with ever new tokens (REQUESTS=)
 	@NGINX_MODULE=$(MODULE) bench/memory $(if $(REQUESTS),--requests $(REQUESTS))

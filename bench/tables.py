@@ -218,15 +218,16 @@ def flood(result: Result) -> str:
 
 
 def scaling(result: Result) -> str:
+    # Earlier results do not tell for how long both were at work.
+    tells = any("overlap" in sample for case in result.facts.get("scaling", {}).values() for sample in case["2"])
     rows = []
     for case in result.facts.get("scaling", {}):
         times = [plain(result.scaling(case, workers, "cpu_ns") / 1e3) for workers in (1, 2)]
         rates = [f"{result.scaling(case, workers, 'per_second'):,.0f}" for workers in (1, 2)]
-        # Earlier results do not tell.
-        overlaps = [sample["overlap"] for sample in result.facts["scaling"][case]["2"] if "overlap" in sample]
-        both = f"{min(overlaps):.0%}" if overlaps else ""
-        rows.append([case, *rates, gain(result, case).factor(), *times, f"{capacity(result, case):.2f}", both])
-    head = ["", "requests/s, one core", "two cores", "gain", "CPU of a worker per request, one core, us", "two cores", "gain by CPU", "both at work, at least"]
+        both = [f"{min(sample['overlap'] for sample in result.facts['scaling'][case]['2']):.0%}"] if tells else []
+        rows.append([case, *rates, gain(result, case).factor(), *times, f"{capacity(result, case):.2f}", *both])
+    head = ["", "requests/s, one core", "two cores", "gain", "CPU of a worker per request, one core, us", "two cores", "gain by CPU"]
+    head += ["both at work, at least"] if tells else []
     return table(head, rows) if rows else "Not measured.\n"
 
 

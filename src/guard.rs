@@ -2,7 +2,7 @@
 //!
 //! It judges before the access phase. Where only the access phase can tell, it looks at the decision afterwards.
 
-use authz::{Comparison, Cover, Decision, Denied, Path, Readings};
+use authz::{Awaited, Comparison, Cover, Decision, Denied, Judgement, Path, Readings};
 use nginx_sys::ngx_int_t;
 
 use crate::conf::{Guarded, LocConf};
@@ -12,8 +12,7 @@ use crate::state::State;
 use crate::{INTERNAL_ERROR, log, response, variables};
 
 /// The handler of the preaccess phase.
-pub fn before_access(r: Request) -> ngx_int_t {
-    let Some(guarded) = LocConf::guarded(r) else { return DECLINED };
+pub fn before_access(r: Request, guarded: &Guarded) -> ngx_int_t {
     if r.is_subrequest() || State::find(r).is_some_and(|state| state.judged.get()) {
         return DECLINED;
     }
@@ -21,16 +20,12 @@ pub fn before_access(r: Request) -> ngx_int_t {
     // The page of an `error_page` is not the client's request, but a named location forwards that as it was sent.
     let raw = if r.is_first_pass() || !sent.rewritten { sent.raw } else { b"/" };
     let path = Path { raw, ..sent };
-    let readings = guarded.guard.judge(path.raw, path.rewritten.then_some(path.uri));
-    if readings == Readings::NotUnder {
-        return DECLINED;
-    }
-    let nginx_agrees = guarded.guard.agrees_with_nginx(&readings, path);
-    if guarded.exempts && nginx_agrees {
+    let judgement = guarded.guard.judge_request(path);
+    if judgement.readings == Readings::NotUnder || (guarded.exempts && judgement.nginx_agrees) {
         return DECLINED;
     }
     let Some(state) = State::of(r) else { return INTERNAL_ERROR };
-    let cover = cover(r, state, &readings, nginx_agrees);
+    let cover = cover(r, state, &judgement);
     // One that only reports leaves the judgement to the next, and so does a path that no comparison will be about: an
     // `error_page` may send it elsewhere.
     state.judged.set(!guarded.answers.report && cover != Cover::Refused);
@@ -44,10 +39,14 @@ pub fn before_access(r: Request) -> ngx_int_t {
     }
 }
 
+/// What the guard has wanted of the access phase, if anything.
+pub fn awaited<'r>(r: Request<'r>) -> Option<(&'r State, Awaited)> {
+    let state = r.context()?;
+    Some((state, state.awaited.take()?))
+}
+
 /// The handler of the precontent phase.
-pub fn after_access(r: Request) -> ngx_int_t {
-    let Some(state) = r.context() else { return DECLINED };
-    let Some(awaited) = state.awaited.take() else { return DECLINED };
+pub fn after_access(r: Request, state: &State, awaited: Awaited) -> ngx_int_t {
     // Another module has let the request in, and ours was not asked.
     if !state.is_settled()
         && let Some(active) = LocConf::active(r)
@@ -61,7 +60,7 @@ pub fn after_access(r: Request) -> ngx_int_t {
     }
 }
 
-fn cover(r: Request, state: &State, readings: &Readings, nginx_agrees: bool) -> Cover {
+fn cover(r: Request, state: &State, judgement: &Judgement) -> Cover {
     let Some((active, expected)) = LocConf::active(r).and_then(|active| Some((active, active.expected?))) else {
         return Cover::Uncovered;
     };
@@ -70,12 +69,11 @@ fn cover(r: Request, state: &State, readings: &Readings, nginx_agrees: bool) -> 
     let comparison = Comparison {
         enforced,
         satisfies_any,
-        refuses_path: enforced && !satisfies_any && active.policy.refuses_path(r.path()),
+        refuses_path: enforced && !satisfies_any && !judgement.is_plain && active.policy.refuses_path(r.path()),
         may_bypass: !active.bypass.values.is_empty(),
         guard_reports: reports(r),
-        nginx_agrees,
     };
-    comparison.cover(readings, || state.deciding(|| compared(r, active, state, expected)))
+    comparison.cover(judgement, || state.deciding(|| compared(r, active, state, expected)))
 }
 
 fn reports(r: Request) -> bool {

@@ -9,7 +9,7 @@ use authz::{
 use nginx_sys::{NGX_DECLINED, NGX_OK, ngx_int_t};
 
 use crate::alloc;
-use crate::conf::{Active, Expected, LocConf, Value};
+use crate::conf::{Active, Expected, Value};
 use crate::ffi::{Request, keep_time, now};
 use crate::keyset::Lack;
 use crate::state::{Key, State};
@@ -21,9 +21,8 @@ const UNDECIDED: Decision = Decision::without_identity(Err(Denied::Internal));
 
 /// The handler at the start of the rewrite phase: a location has been selected, and no directive of its has run. Keeps
 /// the captures that will be compared, since any later regex may set a variable of the same name.
-pub fn location_selected(r: Request) -> ngx_int_t {
-    let Some(active) = LocConf::active(r) else { return DECLINED };
-    if active.captures.is_empty() || r.is_subrequest() {
+pub fn location_selected(r: Request, active: &Active) -> ngx_int_t {
+    if r.is_subrequest() {
         return DECLINED;
     }
     let Some(state) = State::of(r) else { return INTERNAL_ERROR };
@@ -33,8 +32,7 @@ pub fn location_selected(r: Request) -> ngx_int_t {
 }
 
 /// The access handler. It runs again after it has waited for a key set.
-pub fn access(r: Request) -> ngx_int_t {
-    let Some(active) = LocConf::active(r) else { return DECLINED };
+pub fn access<'r>(r: Request<'r>, active: &'r Active) -> ngx_int_t {
     let Some(state) = State::of(r) else { return INTERNAL_ERROR };
     if let Some(again) = keyset::wait_on(r, &active.sets, state) {
         return again;

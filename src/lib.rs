@@ -200,7 +200,11 @@ unsafe extern "C" fn filter_postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t 
 
 unsafe extern "C" fn location_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx calls with a request in its rewrite phase.
-    catch(INTERNAL_ERROR, || handler::location_selected(unsafe { Request::from_ptr(r) }))
+    let r = unsafe { Request::from_ptr(r) };
+    match LocConf::active(r) {
+        Some(active) if !active.captures.is_empty() => catch(INTERNAL_ERROR, || handler::location_selected(r, active)),
+        _ => handler::DECLINED,
+    }
 }
 
 unsafe extern "C" fn begin_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
@@ -220,18 +224,23 @@ unsafe extern "C" fn fetch_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
 
 unsafe extern "C" fn guard_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx calls with a request in its preaccess phase.
-    catch(INTERNAL_ERROR, || guard::before_access(unsafe { Request::from_ptr(r) }))
+    let r = unsafe { Request::from_ptr(r) };
+    let Some(guarded) = LocConf::guarded(r) else { return handler::DECLINED };
+    catch(INTERNAL_ERROR, || guard::before_access(r, guarded))
 }
 
 unsafe extern "C" fn content_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx calls with a request in its precontent phase.
-    catch(INTERNAL_ERROR, || guard::after_access(unsafe { Request::from_ptr(r) }))
+    let r = unsafe { Request::from_ptr(r) };
+    let Some((state, awaited)) = guard::awaited(r) else { return handler::DECLINED };
+    catch(INTERNAL_ERROR, || guard::after_access(r, state, awaited))
 }
 
 unsafe extern "C" fn access_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx calls with a request in its access phase.
     let r = unsafe { Request::from_ptr(r) };
-    match catch(None, || Some(handler::access(r))) {
+    let Some(active) = LocConf::active(r) else { return handler::DECLINED };
+    match catch(None, || Some(handler::access(r, active))) {
         Some(status) => status,
         None => catch(INTERNAL_ERROR, || handler::failed(r)),
     }

@@ -1,6 +1,6 @@
 //! Whether a comparison covers a request that some backend could take for a user's.
 
-use crate::{Granted, Readings};
+use crate::{Granted, Judgement, Readings};
 
 /// What the access phase must decide for a request to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,19 +37,18 @@ pub struct Comparison {
     pub may_bypass: bool,
     /// The guard refuses nothing either.
     pub guard_reports: bool,
-    /// nginx makes of the path what others do ([`Guard::agrees_with_nginx`](crate::Guard::agrees_with_nginx)).
-    pub nginx_agrees: bool,
 }
 
 impl Comparison {
     /// How a request stands. `user` is the value that is compared with, asked for when it matters.
-    pub fn cover<'u>(self, readings: &Readings, user: impl FnOnce() -> Option<&'u [u8]>) -> Cover {
-        let Self { enforced, satisfies_any, refuses_path, may_bypass, guard_reports, nginx_agrees } = self;
+    pub fn cover<'u>(self, judgement: &Judgement, user: impl FnOnce() -> Option<&'u [u8]>) -> Cover {
+        let Self { enforced, satisfies_any, refuses_path, may_bypass, guard_reports } = self;
         if enforced && !satisfies_any && refuses_path {
             return Cover::Refused;
         }
         let user = user();
-        let is_compared = matches!(readings, Readings::User(reading, _) if user == Some(reading)) && nginx_agrees;
+        let is_users = matches!(&judgement.readings, Readings::User(reading, _) if user == Some(reading));
+        let is_compared = is_users && judgement.nginx_agrees;
         match is_compared {
             true if enforced && satisfies_any => Cover::Awaited(Awaited::Grant),
             // A comparison that reports is no cover, but for a guard that reports with it.
@@ -73,7 +72,7 @@ impl Awaited {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Guard;
+    use crate::{Guard, Path};
 
     const PLAIN: Comparison = Comparison {
         enforced: true,
@@ -81,7 +80,6 @@ mod tests {
         refuses_path: false,
         may_bypass: false,
         guard_reports: false,
-        nginx_agrees: true,
     };
 
     #[test]
@@ -91,16 +89,19 @@ mod tests {
         let bypass = Comparison { may_bypass: true, ..PLAIN };
         let mut guard = Guard::new();
         guard.add(b"/:user").unwrap();
-        let (own, other) = (guard.judge(b"/A", None), guard.judge(b"/B", None));
-        let alone = Comparison { nginx_agrees: false, ..PLAIN };
+        let judge = |raw: &'static [u8]| guard.judge_request(Path { raw, uri: raw, rewritten: false });
+        let (own, other) = (judge(b"/A"), judge(b"/B"));
+        let unclear = Judgement { readings: Readings::Unclear, nginx_agrees: false, is_plain: false };
+        // To others alone.
+        let read = Judgement { nginx_agrees: false, ..own.clone() };
         let rows = [
             (PLAIN, &own, Cover::Covered),
             (PLAIN, &other, Cover::Uncovered),
-            (alone, &own, Cover::Uncovered),
-            (Comparison { satisfies_any: true, ..alone }, &own, Cover::Uncovered),
-            (Comparison { may_bypass: true, ..alone }, &own, Cover::Awaited(Awaited::Bypass)),
-            (Comparison { enforced: false, guard_reports: true, ..alone }, &own, Cover::Uncovered),
-            (PLAIN, &Readings::Unclear, Cover::Uncovered),
+            (PLAIN, &read, Cover::Uncovered),
+            (any, &read, Cover::Uncovered),
+            (bypass, &read, Cover::Awaited(Awaited::Bypass)),
+            (Comparison { guard_reports: true, ..reports }, &read, Cover::Uncovered),
+            (PLAIN, &unclear, Cover::Uncovered),
             (Comparison { refuses_path: true, ..PLAIN }, &other, Cover::Refused),
             (Comparison { refuses_path: true, ..PLAIN }, &own, Cover::Refused),
             (Comparison { refuses_path: true, ..any }, &other, Cover::Uncovered),
@@ -109,14 +110,14 @@ mod tests {
             (any, &other, Cover::Uncovered),
             (bypass, &own, Cover::Covered),
             (bypass, &other, Cover::Awaited(Awaited::Bypass)),
-            (bypass, &Readings::Unclear, Cover::Awaited(Awaited::Bypass)),
+            (bypass, &unclear, Cover::Awaited(Awaited::Bypass)),
             (Comparison { enforced: false, ..bypass }, &other, Cover::Uncovered),
             (reports, &own, Cover::Uncovered),
             (Comparison { guard_reports: true, ..reports }, &own, Cover::Covered),
             (Comparison { guard_reports: true, ..PLAIN }, &other, Cover::Uncovered),
         ];
-        for (comparison, readings, cover) in rows {
-            assert_eq!(comparison.cover(readings, || Some(b"A")), cover, "{comparison:?} {readings:?}");
+        for (comparison, judgement, cover) in rows {
+            assert_eq!(comparison.cover(judgement, || Some(b"A")), cover, "{comparison:?} {judgement:?}");
         }
         assert_eq!(PLAIN.cover(&own, || None), Cover::Uncovered, "no value to compare with");
     }

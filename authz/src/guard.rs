@@ -26,6 +26,19 @@ pub enum Readings<'a> {
     Unclear,
 }
 
+/// What a guard makes of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement<'a> {
+    /// Whose path it could be.
+    pub readings: Readings<'a>,
+    /// nginx makes the same of the path: either everybody reads it alike, or it is that user's, under that template, to nginx
+    /// too. So that a location is about the user of its own path, and not about one of whom only others read, and of whom
+    /// its comparison, or its exemption, knows nothing.
+    pub nginx_agrees: bool,
+    /// There is nothing in the path that any two could disagree on, and nginx forwards it as it was sent.
+    pub is_plain: bool,
+}
+
 /// A template of a guard. What one calls a user may be a tenant to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Under(usize);
@@ -62,9 +75,19 @@ impl Guard {
         }
     }
 
+    /// Judges a request: its target as sent, and where nginx has rewritten that, what it will forward.
+    pub fn judge_request<'a>(&self, path: Path<'a>) -> Judgement<'a> {
+        fault!("guard" in path.raw);
+        let raw = without_query(path.raw);
+        if !path.rewritten && raw == path.uri && is_plain(raw) {
+            return Judgement { readings: self.read_one(raw), nginx_agrees: true, is_plain: true };
+        }
+        let readings = self.judge(raw, path.rewritten.then_some(path.uri));
+        Judgement { nginx_agrees: self.agrees_with_nginx(&readings, path), readings, is_plain: false }
+    }
+
     /// Whose path it could be: of `raw`, the request target as sent, and of `uri`, when nginx will forward that.
     pub fn judge<'a>(&self, raw: &'a [u8], uri: Option<&'a [u8]>) -> Readings<'a> {
-        fault!("guard" in raw);
         let path = without_query(raw);
         let readings = if is_plain(path) { self.read_one(path) } else { self.read_sent(path) };
         match uri {
@@ -74,10 +97,7 @@ impl Guard {
         }
     }
 
-    /// Whether nginx makes the same of the path as these readings, which are [its](Guard::judge): either everybody reads it
-    /// alike, or it is that user's, under that template, to nginx too. So that a location is about the user of its own
-    /// path, and not about one of whom only others read, and of whom its comparison, or its exemption, knows nothing.
-    pub fn agrees_with_nginx(&self, readings: &Readings, path: Path) -> bool {
+    fn agrees_with_nginx(&self, readings: &Readings, path: Path) -> bool {
         let is_sent_alike = || {
             let raw = without_query(path.raw);
             is_plain(raw) || once_decoded(raw).is_some()

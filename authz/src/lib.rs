@@ -47,7 +47,7 @@ pub use cache::Cache;
 pub use cover::{Awaited, Comparison, Cover};
 pub use denied::{Challenge, Denied, Detail, WORDS};
 pub use encoding::Encoding;
-pub use guard::{Guard, Readings, Under};
+pub use guard::{Guard, Judgement, Readings, Under};
 pub use json::{Object, Value};
 pub use jwk::{KeySetError, MAX_SET_BYTES, MAX_SET_KEYS};
 pub use key::{KeyLabel, KeyView, MAX_TRIED};

@@ -2,17 +2,20 @@
 
 use std::fmt;
 
-use crate::readers::{of_latin_1, segments};
+use memchr::memchr;
 
-/// A template, segment by segment: one is the user's.
+use crate::readers::of_latin_1;
+
+/// A template: segments before and behind the user's. They are to be matched whatever their case, and so kept folded.
 #[derive(Clone, Debug)]
 pub(crate) struct Template {
-    segments: Vec<Segment>,
+    before: Vec<String>,
+    /// The same as the beginning of a path, up to the user.
+    start: String,
+    behind: Vec<String>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
 enum Segment {
-    /// To be matched whatever its case, and so kept folded.
     Literal(String),
     User,
 }
@@ -62,32 +65,50 @@ impl Template {
         let template = std::str::from_utf8(template).map_err(|_| TemplateError::NotUtf8)?;
         let path = template.strip_prefix('/').ok_or(TemplateError::NoSlash)?;
         let segments = path.split('/').map(Segment::parse).collect::<Result<Vec<_>, _>>()?;
-        match segments.iter().filter(|segment| matches!(segment, Segment::User)).count() {
-            0 => Err(TemplateError::NoUser),
-            1 => Ok(Self { segments }),
+        let mut parts = segments.split(|segment| matches!(segment, Segment::User)).map(literals);
+        match (parts.next(), parts.next(), parts.next()) {
+            (Some(before), Some(behind), None) => {
+                let start = before.iter().map(|text| format!("/{text}")).chain(["/".into()]).collect();
+                Ok(Self { before, start, behind })
+            }
+            (_, None, _) => Err(TemplateError::NoUser),
             _ => Err(TemplateError::SecondUser),
         }
     }
 
     /// Whether whatever is under the other is under this one, and of the same user.
     pub(crate) fn is_above(&self, other: &Self) -> bool {
-        other.segments.starts_with(&self.segments)
+        other.before == self.before && other.behind.starts_with(&self.behind)
     }
 
     /// The user's segment, in a path under this template.
     pub(crate) fn user_in<'a>(&self, path: &'a [u8]) -> Option<&'a [u8]> {
-        let mut user = None;
-        let mut found = segments(path);
-        for expected in &self.segments {
-            let segment = found.next()?;
-            match expected {
-                Segment::Literal(text) if is_folded_to(segment, text) => {}
-                Segment::Literal(_) => return None,
-                Segment::User => user = Some(segment),
-            }
-        }
-        user.filter(|user| !user.is_empty())
+        let rest = match path.split_at_checked(self.start.len()) {
+            Some((start, rest)) if is_same(start, &self.start) => rest,
+            // What is folded to ASCII may be of another length.
+            _ if !path.is_ascii() => behind(path, &self.before)?.strip_prefix(b"/")?,
+            _ => return None,
+        };
+        let (user, rest) = rest.split_at(memchr(b'/', rest).unwrap_or(rest.len()));
+        (!user.is_empty() && behind(rest, &self.behind).is_some()).then_some(user)
     }
+}
+
+/// What stands in a path behind these segments, if it begins with them.
+fn behind<'a>(path: &'a [u8], texts: &[String]) -> Option<&'a [u8]> {
+    texts.iter().try_fold(path, |path, text| {
+        let rest = path.strip_prefix(b"/")?;
+        let (segment, rest) = rest.split_at(memchr(b'/', rest).unwrap_or(rest.len()));
+        is_folded_to(segment, text).then_some(rest)
+    })
+}
+
+fn literals(segments: &[Segment]) -> Vec<String> {
+    let literal = |segment: &Segment| match segment {
+        Segment::Literal(text) => Some(text.clone()),
+        Segment::User => None,
+    };
+    segments.iter().filter_map(literal).collect()
 }
 
 impl Segment {
@@ -119,10 +140,14 @@ fn fold(text: &str) -> String {
     folded.filter(|&c| c != '\u{307}').collect()
 }
 
+/// Whether they differ in the case of ASCII letters alone. Most do not even in that.
+fn is_same(text: &[u8], folded: &str) -> bool {
+    text == folded.as_bytes() || text.eq_ignore_ascii_case(folded.as_bytes())
+}
+
 fn is_folded_to(segment: &[u8], folded: &str) -> bool {
     let is_folded = |text: &[u8]| std::str::from_utf8(text).is_ok_and(|text| fold(text) == folded);
-    segment.eq_ignore_ascii_case(folded.as_bytes())
-        || (!segment.is_ascii() && (is_folded(segment) || is_folded(&of_latin_1(segment))))
+    is_same(segment, folded) || (!segment.is_ascii() && (is_folded(segment) || is_folded(&of_latin_1(segment))))
 }
 
 #[cfg(test)]

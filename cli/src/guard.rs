@@ -1,6 +1,6 @@
 //! The guard: requests that some backend could take for a user's, and that no comparison with that user covers.
 
-use authz::{Awaited, Comparison, Cover, Denied, Path, Readings};
+use authz::{Awaited, Comparison, Cover, Denied, Judgement, Path, Readings};
 use directives::Guarding;
 
 use crate::Failure;
@@ -23,16 +23,15 @@ impl Walk<'_> {
         // The page of an `error_page` is not the client's request, but a named location forwards that as it was sent.
         let raw = if request.was_redirected && request.rewritten { b"/" } else { &request.raw[..] };
         let path = Path { raw, uri: &request.uri, rewritten: request.rewritten };
-        let readings = guard.judge(raw, request.rewritten.then_some(&request.uri));
-        if readings == Readings::NotUnder {
+        let judgement = guard.judge_request(path);
+        if judgement.readings == Readings::NotUnder {
             self.tell_guard(State::Ok, "no backend takes the path for a user's");
             return Ok(None);
         }
-        let nginx_agrees = guard.agrees_with_nginx(&readings, path);
-        if exempts && nginx_agrees {
+        if exempts && judgement.nginx_agrees {
             return Ok(None);
         }
-        let cover = self.cover(&place, &readings, nginx_agrees)?;
+        let cover = self.cover(&place, &judgement)?;
         // One that only reports leaves the judgement to the next, and so does a path that no comparison will be about.
         self.judged.set(!reports && cover != Cover::Refused);
         match cover {
@@ -77,7 +76,7 @@ impl Walk<'_> {
         Ok(self.guard_refuses(place.settings.report.unwrap_or(false), steps))
     }
 
-    fn cover(&self, place: &Place, readings: &Readings, nginx_agrees: bool) -> Result<Cover, Failure> {
+    fn cover(&self, place: &Place, judgement: &Judgement) -> Result<Cover, Failure> {
         let settings = &place.settings;
         let active = Active::of(settings).filter(|active| active.expected.is_some());
         let Some(active) = active else { return Ok(Cover::Uncovered) };
@@ -92,10 +91,9 @@ impl Walk<'_> {
             refuses_path: !settings.any_path.unwrap_or(false) && is_ambiguous,
             may_bypass: settings.bypass.as_ref().is_some_and(|bypass| !bypass.values.is_empty()),
             guard_reports: reports,
-            nginx_agrees,
         };
         let user = self.deciding(|| self.expected(&active))?;
-        Ok(comparison.cover(readings, || Some(&user)))
+        Ok(comparison.cover(judgement, || Some(&user)))
     }
 
     fn tell_guard(&self, state: State, detail: &str) {

@@ -310,7 +310,10 @@ fn tells_what_nginx_reads_as_others_do() {
     ];
     for (raw, uri, agrees) in sent {
         let path = Path { raw: raw.as_bytes(), uri: uri.as_bytes(), rewritten: false };
-        assert_eq!(guard.agrees_with_nginx(&guard.judge(path.raw, None), path), agrees, "{raw}");
+        let judgement = guard.judge_request(path);
+        assert_eq!(judgement.nginx_agrees, agrees, "{raw}");
+        assert_eq!(judgement.readings, guard.judge(path.raw, None), "{raw}");
+        assert_eq!(judgement.is_plain, raw == uri && !raw.contains([';', '*']), "{raw}");
     }
     let rewritten: [(&str, &str, bool); 8] = [
         ("/users/A/x", "/internal/A/x", true),
@@ -324,7 +327,9 @@ fn tells_what_nginx_reads_as_others_do() {
     ];
     for (raw, uri, agrees) in rewritten {
         let path = Path { raw: raw.as_bytes(), uri: uri.as_bytes(), rewritten: true };
-        assert_eq!(guard.agrees_with_nginx(&guard.judge(path.raw, Some(path.uri)), path), agrees, "{raw} to {uri}");
+        let judgement = guard.judge_request(path);
+        assert_eq!((judgement.nginx_agrees, judgement.is_plain), (agrees, false), "{raw} to {uri}");
+        assert_eq!(judgement.readings, guard.judge(path.raw, Some(path.uri)), "{raw} to {uri}");
     }
 }
 
