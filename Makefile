@@ -178,6 +178,7 @@ check: headers ## Check formatting, clippy, documentation, scripts, dependencies
 	    $(CARGO) clippy $(LOCKED) --manifest-path $$each/Cargo.toml --target-dir target --workspace --all-targets -- -D warnings; \
 	done
 	shellcheck -x -P SCRIPTDIR $$(grep -LE '^#!.*python' scripts/*) bench/install authz/fuzz/rustc .ci/run
+	pyflakes3 $$(git ls-files '*.py') $$(git ls-files bench examples scripts tests | xargs grep -lE '^#!.*python')
 	$(CARGO) deny $(LOCKED) check -D warnings licenses bans sources
 	@scripts/licences check
 	@scripts/unsafe

@@ -6,7 +6,7 @@ from random import Random
 
 import mutations
 from keys import Key
-from making import CLAIMS, FAR, HEADER, PAST, Token, signed, with_member
+from making import FAR, HEADER, PAST, Token, signed, with_member
 
 USERS = ("A", "A", "A", "42", "caf\u00e9", "a b", "123456789012345678901234567890", "-0")
 

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate
 from random import Random
 
 from cryptography.hazmat.primitives import hashes, serialization
@@ -109,4 +110,4 @@ def is_witnessed(n: int, base: int) -> bool:
     """One round of Miller and Rabin's test."""
     twos = (n - 1 & 1 - n).bit_length() - 1
     x = pow(base, n - 1 >> twos, n)
-    return x in (1, n - 1) or any((x := x * x % n) == n - 1 for _ in range(twos - 1))
+    return x == 1 or n - 1 in accumulate(range(twos - 1), lambda x, _: x * x % n, initial=x)
