@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use authz::{Decision, Denied, Granted, Identity, Input, Path, Scope, bearer, decide, tokens};
+use authz::{Decision, Denied, Granted, Identity, Input, Path, Policy, Scope, bearer, decide, tokens};
 use directives::{Check, Requirement};
 
 use crate::conf::{Position, Settings};
@@ -112,22 +112,9 @@ impl Walk<'_> {
     /// Asks the core about the request as it is now.
     pub fn ask(&self, settings: &Settings, active: &Active) -> Result<Decided, Failure> {
         let ring = KeyRing::read(settings, active.position, self.environment, &self.jwks(settings))?;
-        if active.scope == Scope::User {
-            settings.check_bypass(&self.conf.set_variables).map_err(Failure)?;
-        }
-        let policy = settings.policy(active.scope, ring.keys.clone());
-        let policy = policy.map_err(|error| Failure(format!("{error} in {}", active.position)))?;
+        let policy = self.policy(settings, active, &ring)?;
         let user = self.expected(active)?;
-        let own_token = match settings.token.as_ref().and_then(Option::as_ref) {
-            None => None,
-            Some(value) => Some(self.token_of(value)?),
-        };
-        // Standard input is a header of its own.
-        if own_token.is_none() && self.presented.bare.is_some() && self.presented.authorization.is_some() {
-            return Err(Failure(
-                "the token would be a second \"Authorization\" header here: leave one of them out".into(),
-            ));
-        }
+        let own_token = self.own_token(settings)?;
         let (token, second_token) = self.tokens(own_token.as_deref());
         let request = self.request.borrow().clone();
         let input = Input {
@@ -140,16 +127,11 @@ impl Walk<'_> {
         };
         let (bypass, require) = (settings.bypass.clone().unwrap_or_default(), settings.require.clone());
         let none = Requirement::default();
-        let mut watched = Watched {
-            walk: self,
-            bypass: &bypass.values,
-            require: require.as_deref().unwrap_or(&none),
-            bypassed: Vec::new(),
-            required: Vec::new(),
-            failure: None,
-        };
+        let require = require.as_deref().unwrap_or(&none);
+        let mut watched = Watched::of(self, &bypass.values, require);
         let decision = decide(&policy, input, self.now, &mut watched);
-        if let Some(failure) = watched.failure.take() {
+        let Watched { bypassed, required, failure, .. } = watched;
+        if let Some(failure) = failure {
             return Err(failure);
         }
         let details = Details {
@@ -159,11 +141,32 @@ impl Walk<'_> {
             input,
             ring: &ring,
             now: self.now,
-            bypassed: &watched.bypassed,
-            required: &watched.required,
+            bypassed: &bypassed,
+            required: &required,
         };
         let steps = steps(&details, &decision);
         Ok(Decided { decision, steps, reports: settings.report.unwrap_or(false) })
+    }
+
+    /// The rules of a location, with its keys.
+    fn policy(&self, settings: &Settings, active: &Active, ring: &KeyRing) -> Result<Policy, Failure> {
+        if active.scope == Scope::User {
+            settings.check_bypass(&self.conf.set_variables).map_err(Failure)?;
+        }
+        let policy = settings.policy(active.scope, ring.keys.clone());
+        policy.map_err(|error| Failure(format!("{error} in {}", active.position)))
+    }
+
+    /// The token of the place that `jwt_user_scope_token` names, if it is there.
+    fn own_token(&self, settings: &Settings) -> Result<Option<Vec<u8>>, Failure> {
+        match settings.token.as_ref().and_then(Option::as_ref) {
+            Some(value) => self.token_of(value).map(Some),
+            // Standard input is a header of its own.
+            None if self.presented.bare.is_some() && self.presented.authorization.is_some() => {
+                Err(Failure("the token would be a second \"Authorization\" header here: leave one of them out".into()))
+            }
+            None => Ok(None),
+        }
     }
 
     /// The token, and a second one of `Authorization` that must be the same.

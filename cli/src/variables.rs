@@ -245,7 +245,12 @@ pub struct Watched<'w, 'c> {
     pub failure: Option<Failure>,
 }
 
-impl Watched<'_, '_> {
+impl<'w, 'c> Watched<'w, 'c> {
+    /// Nothing has been evaluated yet.
+    pub fn of(walk: &'w Walk<'c>, bypass: &'w [Template], require: &'w Requirement<Template>) -> Self {
+        Self { walk, bypass, require, bypassed: Vec::new(), required: Vec::new(), failure: None }
+    }
+
     /// Whether a value holds. One that cannot be had does not, and the decision is none.
     fn holds(&mut self, value: &Template) -> bool {
         let text = self.walk.evaluate(value);
