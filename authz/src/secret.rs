@@ -36,6 +36,8 @@ pub enum SecretError {
     Pem,
     /// A JWK or a JWK Set: the same.
     Jwk,
+    /// A public key or a certificate in DER, or one of SSH: the same.
+    PublicKey,
     /// The one that Better Auth falls back to in development.
     PublicDefault,
     /// Not in its encoding.
@@ -63,6 +65,10 @@ impl fmt::Display for SecretError {
             Self::Jwk => f.write_str(
                 "is a JWK or a JWK Set, which is no shared secret: name a file of public keys with \
                  \"jwt_user_scope_key_file\", or use a random secret of at least 32 bytes",
+            ),
+            Self::PublicKey => f.write_str(
+                "is a public key, which is no shared secret: put it into a PEM file for \"jwt_user_scope_key_file\", or use a \
+                 random secret of at least 32 bytes",
             ),
             Self::PublicDefault => f.write_str(
                 "is the public development secret of Better Auth: anybody can sign with it; use a random one of at \
@@ -159,22 +165,49 @@ fn number(digits: &[u8]) -> Option<u64> {
 /// Refuses what anybody could know, as it is written and decoded.
 fn check_text(secret: &[u8]) -> Result<(), SecretError> {
     if secret.is_empty() {
-        Err(SecretError::Empty)
-    } else if pem::is_pem(secret) {
-        Err(SecretError::Pem)
-    } else if is_jwk(secret) {
-        Err(SecretError::Jwk)
-    } else if secret.trim_ascii() == BETTER_AUTH_DEVELOPMENT_SECRET {
-        Err(SecretError::PublicDefault)
-    } else {
-        Ok(())
+        return Err(SecretError::Empty);
+    }
+    if secret.trim_ascii() == BETTER_AUTH_DEVELOPMENT_SECRET {
+        return Err(SecretError::PublicDefault);
+    }
+    check_unpublished(secret)?;
+    // Key servers show keys without the lines of PEM, and some tools wrap anything.
+    Encoding::Base64.decode(secret).map_or(Ok(()), |decoded| check_unpublished(&decoded))
+}
+
+/// Refuses the forms in which public keys are handed on. Told by their looks: to parse a secret would leave copies of it.
+fn check_unpublished(text: &[u8]) -> Result<(), SecretError> {
+    match () {
+        () if pem::is_pem(text) => Err(SecretError::Pem),
+        () if is_jwk(text) => Err(SecretError::Jwk),
+        () if is_der(text) || is_ssh(text) => Err(SecretError::PublicKey),
+        () => Ok(()),
     }
 }
 
-/// A JWK or a key set, which an issuer publishes. Told by its looks: to parse a secret would leave copies of it.
-fn is_jwk(secret: &[u8]) -> bool {
-    let text = secret.strip_prefix(b"\xef\xbb\xbf").unwrap_or(secret).trim_ascii_start();
-    text.starts_with(b"{") && [&b"\"kty\""[..], b"\"keys\""].iter().any(|name| memmem::find(text, name).is_some())
+/// A JWK or a key set, perhaps in a list or as a string.
+fn is_jwk(text: &[u8]) -> bool {
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text).trim_ascii_start();
+    let is_json = matches!(text.first(), Some(b'{' | b'[' | b'"'));
+    is_json && [&b"\"kty"[..], b"\"keys"].iter().any(|name| memmem::find(text, name).is_some())
+}
+
+/// A key or a certificate in DER: a SEQUENCE that is all, and begins with another one or with a number (RFC 5280 section 4.1,
+/// RFC 8017 appendix A.1.1). Of bytes drawn at random, not one in a million looks so.
+fn is_der(text: &[u8]) -> bool {
+    let (length, content) = match *text {
+        [0x30, length @ ..=0x7f, ref content @ ..] => (usize::from(length), content),
+        [0x30, 0x81, length, ref content @ ..] => (usize::from(length), content),
+        [0x30, 0x82, high, low, ref content @ ..] => (usize::from(u16::from_be_bytes([high, low])), content),
+        _ => return false,
+    };
+    content.len() == length && matches!(content.first(), Some(0x30 | 0x02))
+}
+
+/// A public key of SSH (RFC 4253 section 6.6, RFC 4716).
+fn is_ssh(text: &[u8]) -> bool {
+    let text = text.trim_ascii_start();
+    [&b"ssh-"[..], b"ecdsa-sha2-", b"---- BEGIN SSH2"].iter().any(|begins| text.starts_with(begins))
 }
 
 fn key(secret: &[u8], algorithm: Algorithm, label: &KeyLabel) -> Result<Key, SecretError> {
@@ -225,7 +258,7 @@ mod tests {
 
     #[test]
     fn refuses_secrets_that_keep_nobody_out() {
-        let rows: [(&[u8], Count); 16] = [
+        let rows: [(&[u8], Count); 24] = [
             (b"", Err(SecretError::Empty)),
             (&[b'k'; 31], Err(SecretError::TooShort(32))),
             (&[b'k'; 32], Ok(1)),
@@ -241,6 +274,18 @@ mod tests {
             ),
             (br#" {"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"}]}"#, Err(SecretError::Jwk)),
             (b"\xef\xbb\xbf{\"keys\":[], \"a\": \"long enough to be a secret\"}", Err(SecretError::Jwk)),
+            (
+                br#"[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]"#,
+                Err(SecretError::Jwk),
+            ),
+            (br#""{\"kty\":\"OKP\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}""#, Err(SecretError::Jwk)),
+            // Ed25519, as RFC 8410 section 10.1 has it, and in PEM once more.
+            (b"MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=", Err(SecretError::PublicKey)),
+            (b" MCowBQYDK2VwAyEAGb9ECWmEzf6F\nQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE", Err(SecretError::PublicKey)),
+            (b"LS0tLS1CRUdJTiBQVUJMSUMgS0VZLS0tLS0KTUNvd0JR", Err(SecretError::Pem)),
+            (b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGb9ECWmEzf6FQbrBZ9w7lsh", Err(SecretError::PublicKey)),
+            (b"ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAI", Err(SecretError::PublicKey)),
+            (b"MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZu", Ok(1)),
             (br#"{"a":"JSON that is no key may be a secret"}"#, Ok(1)),
             (br#"a secret that names "kty" in some way"#, Ok(1)),
             (b"-----BEGIN, says the secret of somebody", Ok(1)),
