@@ -91,7 +91,7 @@ mod tests {
         guard.add(b"/:user").unwrap();
         let judge = |raw: &'static [u8]| guard.judge_request(Path { raw, uri: raw, rewritten: false });
         let (own, other) = (judge(b"/A"), judge(b"/B"));
-        let unclear = Judgement { readings: Readings::Unclear, nginx_agrees: false, is_plain: false };
+        let unclear = Judgement { readings: Readings::Unclear, is_alike: false, nginx_agrees: false, is_plain: false };
         // To others alone.
         let read = Judgement { nginx_agrees: false, ..own.clone() };
         let rows = [

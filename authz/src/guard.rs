@@ -31,9 +31,10 @@ pub enum Readings<'a> {
 pub struct Judgement<'a> {
     /// Whose path it could be.
     pub readings: Readings<'a>,
-    /// nginx makes the same of the path: either everybody reads it alike, or it is that user's, under that template, to nginx
-    /// too. So that a location is about the user of its own path, and not about one of whom only others read, and of whom
-    /// its comparison, or its exemption, knows nothing.
+    /// Everybody reads the path alike, so that whatever is said of its location is said of what others make of it, too.
+    pub is_alike: bool,
+    /// Everybody does, or it is that user's, under that template, to nginx too. So that a comparison is about the user of the
+    /// location's own path, and not about one of the same name of whom only others read.
     pub nginx_agrees: bool,
     /// There is nothing in the path that any two could disagree on, and nginx forwards it as it was sent.
     pub is_plain: bool,
@@ -80,32 +81,27 @@ impl Guard {
         fault!("guard" in path.raw);
         let raw = without_query(path.raw);
         if !path.rewritten && raw == path.uri && is_plain(raw) {
-            return Judgement { readings: self.read_one(raw), nginx_agrees: true, is_plain: true };
+            return Judgement { readings: self.read_one(raw), is_alike: true, nginx_agrees: true, is_plain: true };
         }
         let readings = self.judge(raw, path.rewritten.then_some(path.uri));
-        Judgement { nginx_agrees: self.agrees_with_nginx(&readings, path), readings, is_plain: false }
+        let is_alike = is_read_alike(raw) && (!path.rewritten || goes_alike(path.uri));
+        let is_own = readings != Readings::Unclear && self.read_one(path.uri) == readings;
+        Judgement { readings, is_alike, nginx_agrees: is_alike || is_own, is_plain: false }
     }
 
     /// Whose path it could be: of `raw`, the request target as sent, and of `uri`, when nginx will forward that.
     pub fn judge<'a>(&self, raw: &'a [u8], uri: Option<&'a [u8]>) -> Readings<'a> {
         let path = without_query(raw);
         let readings = if is_plain(path) { self.read_one(path) } else { self.read_sent(path) };
-        match uri {
-            // nginx has decoded it, and encodes it again to forward it.
-            Some(uri) => readings.and(self.read(uri, 1)),
-            None => readings,
+        // nginx has decoded it, and encodes it again to forward it.
+        match (readings, uri.map(|uri| self.read(uri, 1))) {
+            (readings, None) => readings,
+            // What everybody reads alike has become another way to the same user.
+            (Readings::User(user, _), Some(Readings::User(other, under))) if user == other && is_read_alike(path) => {
+                Readings::User(other, under)
+            }
+            (readings, Some(of_uri)) => readings.and(of_uri),
         }
-    }
-
-    fn agrees_with_nginx(&self, readings: &Readings, path: Path) -> bool {
-        let is_sent_alike = || {
-            let raw = without_query(path.raw);
-            is_plain(raw) || once_decoded(raw).is_some()
-        };
-        // nginx has decoded it.
-        let goes_alike = || is_plain(path.uri) || once_decoded(path.uri).is_some_and(|text| text == path.uri);
-        let is_alike = || is_sent_alike() && (!path.rewritten || goes_alike());
-        self.read_one(path.uri) == *readings && *readings != Readings::Unclear || is_alike()
     }
 
     /// Of a path as it was sent, and is not plain: in it, some take for Latin-1 what is not encoded.
@@ -187,6 +183,16 @@ fn of_segment(segment: &[u8], under: Under, variant: Variant) -> Readings<'stati
         Some(user) if variant.decoded == 0 => of_text(user),
         Some(_) => Readings::Unclear,
     }
+}
+
+/// Whether everybody makes the same of a path that was sent.
+fn is_read_alike(path: &[u8]) -> bool {
+    is_plain(path) || once_decoded(path).is_some()
+}
+
+/// The same of a path that nginx has decoded, and will encode.
+fn goes_alike(path: &[u8]) -> bool {
+    is_plain(path) || once_decoded(path).is_some_and(|text| text == path)
 }
 
 /// What everybody makes of a path in which escapes, and text in any script, are all that is unusual: no step that a

@@ -123,8 +123,8 @@ pub fn check_servers(cf: Conf) {
         }
         if let Some(beside) = layout.beside(place) {
             let problem = format!(
-                "location \"{beside}\" passes requests on to the same servers, and those with \"..\" behind a user's path as \
-                 they were sent"
+                "location \"{beside}\" passes requests on to the same servers, and may do so as they were sent, with \"..\" behind \
+                 a user's path"
             );
             let remedy = "add \"jwt_user_scope_guard\" to the server, with a template such as \"/api/users/:user_id\"";
             warn(cf, location, &problem, remedy, &position);

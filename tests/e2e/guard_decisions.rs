@@ -220,6 +220,7 @@ fn a_preflight_of_a_covered_path_passes() {
 fn off_exempts_a_location() {
     let nginx = Setup::new().server(&format!(
         "{TEMPLATE}
+        location ~ ^/api/users/[^/]+/avatar$ {{ jwt_user_scope_guard off; proxy_pass http://unix:echo.sock; }}
         location ~ ^/api/users/(?<user_id>[^/]+)(?:/|$) {{ jwt_user_scope on; proxy_pass http://unix:echo.sock; }}
         location = /api/users/me {{ jwt_user_scope any; jwt_user_scope_guard off; proxy_pass http://unix:echo.sock; }}
         location /open/ {{ jwt_user_scope_guard off; proxy_pass http://unix:echo.sock; }}
@@ -227,7 +228,7 @@ fn off_exempts_a_location() {
     ));
     expect("exempt", "ok", &get("/api/users/me").token(&uid("A")).send(&nginx));
     expect("exempt, and checked", "missing_token", &get("/api/users/me").send(&nginx));
-    for path in ["/open/x%2fy", "/open/api/users/B", "/open/..;/x"] {
+    for path in ["/open/x%2fy", "/open/api/users/B", "/open/..;/x", "/api/users/B/avatar", "/api/users/B%20C/avatar"] {
         expect(path, "unchecked", &get(path).send(&nginx));
     }
     for path in ["/api/users/x/../me", "/api/users/me%20/../me"] {
@@ -236,6 +237,11 @@ fn off_exempts_a_location() {
     // nginx reads these as being there, and a backend as somebody's.
     for path in ["/api/users/B/../me", "/api/users/B/files/%2e%2e/../../me", "/api/users/B/x%3f/../../me"] {
         assert_eq!(word(&get(path).token(&uid("A")).send(&nginx)), UNCOVERED, "{path}");
+    }
+    // Of the same user, but another thing of theirs, to others.
+    for path in ["/api/users/B/files/x/../../avatar", "/api/users/B/files%3f/../avatar", "/api/users/B/x%2f..%2favatar"]
+    {
+        assert_eq!(word(&get(path).send(&nginx)), UNCOVERED, "{path}");
     }
     for path in ["/open/..;/api/users/B", "/api/users/B/../../../open/x", "/api/users/B/..%2f..%2f..%2fopen/x"] {
         assert_eq!(word(&get(path).send(&nginx)), UNCOVERED, "{path}");
@@ -271,6 +277,22 @@ fn a_comparison_covers_what_nginx_reads_alone() {
             assert_eq!(word(&ask(path)), UNCOVERED, "{path} with {guard}");
         }
     }
+}
+
+/// What everybody reads alike may have become another way to the same user.
+#[test]
+fn a_rewrite_from_one_template_to_another_is_covered() {
+    let nginx = Setup::new().server(
+        "jwt_user_scope_guard /api/users/:user_id /u/:user_id;
+        rewrite ^/u/(.*)$ /api/users/$1;
+        location ~ ^/api/users/(?<user_id>[^/]+)(?:/|$) { jwt_user_scope on; proxy_pass http://unix:echo.sock; }",
+    );
+    let ask = |path: &str| get(path).token(&uid("A")).send(&nginx);
+    for path in ["/u/A", "/u/A/x", "/u/%41/a%20b", "/api/users/A"] {
+        expect(path, "ok", &ask(path));
+    }
+    expect("another user's", "user_mismatch", &ask("/u/B/x"));
+    expect("in two ways", "ambiguous_path", &ask("/u/B/../A"));
 }
 
 #[test]
