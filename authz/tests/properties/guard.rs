@@ -1,6 +1,6 @@
 //! The guard.
 
-use authz::{Guard, Readings};
+use authz::{Guard, Judgement, Path, Readings};
 
 use super::Reached;
 use crate::backends::readers;
@@ -17,7 +17,8 @@ pub fn check(input: &[u8]) -> Reached {
     let covered = (!covered.is_empty()).then_some(covered);
     let rewritten = lines.next();
     // A path of nginx's begins with a slash, before and after a rewrite.
-    if nginx::uri(raw).is_none() || rewritten.is_some_and(|uri| !uri.starts_with(b"/")) {
+    let Some(own) = nginx::uri(raw) else { return Reached::Nothing };
+    if rewritten.is_some_and(|uri| !uri.starts_with(b"/")) {
         return Reached::Nothing;
     }
     let guard = guard(&["/api/users/:user_id"]);
@@ -25,6 +26,8 @@ pub fn check(input: &[u8]) -> Reached {
     let refused = guard.is_uncovered(raw, rewritten, covered);
     assert_eq!(refused, is_refused(&readings, covered), "{}", input.escape_ascii());
     check_readers(&readings, raw, true, input);
+    let path = Path { raw, uri: rewritten.unwrap_or(&own), rewritten: rewritten.is_some() };
+    check_judgement(&guard.judge_request(path), &readings, path.uri, input);
     if let Some(uri) = rewritten {
         check_readers(&readings, &nginx::escape_uri(uri), false, input);
         check_readers(&readings, uri, false, input);
@@ -49,6 +52,20 @@ fn is_refused(readings: &Readings, covered: Option<&[u8]>) -> bool {
         Readings::NotUnder => false,
         Readings::User(user, _) => covered.is_none_or(|covered| covered != &**user),
         Readings::Unclear => true,
+    }
+}
+
+/// Where not everybody reads a path alike, nginx agrees if it reads that very user itself.
+fn check_judgement(judgement: &Judgement, readings: &Readings, uri: &[u8], input: &[u8]) {
+    assert_eq!(judgement.readings, *readings, "{}", input.escape_ascii());
+    if judgement.nginx_agrees && !judgement.is_alike {
+        let own = uri.split(|&b| b == b'/').nth(3);
+        let is_own = match readings {
+            Readings::NotUnder => true,
+            Readings::User(user, _) => own == Some(&**user),
+            Readings::Unclear => false,
+        };
+        assert!(is_own, "{judgement:?} of {}", input.escape_ascii());
     }
 }
 
