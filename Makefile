@@ -92,7 +92,7 @@ instructions: build ## Count the instructions of the core's steps and of whole r
 bench-memory: bench-tools ## Watch the worker's memory over ten million requests with ever new tokens (REQUESTS=)
 	@NGINX_MODULE=$(MODULE) bench/memory $(if $(REQUESTS),--requests $(REQUESTS))
 
-bench-publish: ## Keep the last results in bench/results, and put their figures and chart into docs/ (AS=third: of a third machine; AS=memory: those of bench-memory alone)
+bench-publish: ## Keep the last results in bench/results, and put their figures and chart into docs/ (AS=slower: of another machine; AS=memory: those of bench-memory alone)
 	@bench/report publish $(AS)
 
 bench-tools: build

@@ -12,6 +12,8 @@ from groups import NJS
 from servers import MODULE, ROOT, TARGET, Failure, nginx_binary
 
 NATIVE = ROOT / "target/release/bench"
+# As long as a line of a result may be.
+LINE = 240
 
 
 def output(*command) -> str:
@@ -84,5 +86,19 @@ def of_run(options) -> dict:
 
 def as_text(result: dict) -> str:
     """JSON, a sample to a line: short, and a change is seen in review."""
-    text = json.dumps(result, indent=1, sort_keys=True)
-    return re.sub(r"\{\n\s+([^{}\[\]]*?)\n\s+\}", lambda found: "{" + re.sub(r"\s*\n\s*", " ", found[1]) + "}", text) + "\n"
+    # Sorted while keys are what they are: numbers by what they count.
+    return lines_of(json.loads(json.dumps(result, sort_keys=True)), "") + "\n"
+
+
+def lines_of(value, margin: str) -> str:
+    """On one line what fits there."""
+    flat = json.dumps(value)
+    if len(flat) <= LINE or not isinstance(value, dict | list):
+        return flat
+    inner, is_dict = margin + " ", isinstance(value, dict)
+    if is_dict:
+        parts = [f"{json.dumps(name)}: {lines_of(part, inner)}" for name, part in value.items()]
+    else:
+        parts = [lines_of(part, inner) for part in value]
+    opening, closing = "{}" if is_dict else "[]"
+    return f"{opening}\n{inner}" + f",\n{inner}".join(parts) + f"\n{margin}{closing}"
