@@ -4,6 +4,9 @@
 
 #![allow(missing_docs, reason = "the macros below make public items")]
 
+#[path = "../tests/signed/mod.rs"]
+mod signed;
+
 use std::hint::black_box;
 use std::num::NonZeroUsize;
 use std::rc::Rc;
@@ -12,10 +15,7 @@ use authz::{
     Cache, ClaimName, Guard, Input, Judgement, KeyLabel, Keys, Object, Path, Policy, Rules, Scope, SecretForm, bearer,
     decide,
 };
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use gungraun::{library_benchmark, library_benchmark_group, main};
-use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 
 const PLAIN: &[u8] = b"/api/users/JqT8w2ZcXh4VbN6mLk0RpYs3Gd9FaE5u/files/report.pdf";
 const ENCODED: &[u8] = b"/api/users/JqT8w2ZcXh4VbN6mLk0RpYs3Gd9FaE5u/files/my%20report.pdf";
@@ -68,15 +68,11 @@ fn claims(number: u64, exp: u64) -> String {
 }
 
 fn token(secret: &[u8], number: u64, exp: u64) -> Vec<u8> {
-    signed(r#"{"alg":"HS256","typ":"JWT"}"#, secret, number, exp)
+    with_header(r#"{"alg":"HS256","typ":"JWT"}"#, secret, number, exp)
 }
 
-fn signed(header: &str, secret: &[u8], number: u64, exp: u64) -> Vec<u8> {
-    let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
-    let signed = format!("{}.{}", encode(header), encode(&claims(number, exp)));
-    let signature =
-        crypto::sign(signed.as_bytes(), &EncodingKey::from_secret(secret), Algorithm::HS256).expect("a key");
-    format!("{signed}.{signature}").into_bytes()
+fn with_header(header: &str, secret: &[u8], number: u64, exp: u64) -> Vec<u8> {
+    signed::hs256(secret, header, claims(number, exp)).into_bytes()
 }
 
 fn allowed(policy: &Policy, token: Option<&[u8]>) -> bool {
@@ -106,7 +102,7 @@ fn asked(cached: bool, token: Option<Vec<u8>>) -> (Policy, Option<Vec<u8>>) {
 #[bench::new_without_cache(asked(false, Some(token(SECRET, 1000, NOW + 1))))]
 #[bench::remembered(asked(true, Some(token(SECRET, 0, NOW + 1))))]
 #[bench::bad_signature(asked(true, Some(token(b"another secret, of 32 bytes or more", 1000, NOW + 1))))]
-#[bench::new_header(asked(true, Some(signed(NEW_HEADER, b"another secret, of 32 bytes or more", 1000, NOW + 1))))]
+#[bench::new_header(asked(true, Some(with_header(NEW_HEADER, b"another secret, of 32 bytes or more", 1000, NOW + 1))))]
 #[bench::expired(asked(true, Some(token(SECRET, 1000, NOW))))]
 #[bench::malformed(asked(true, Some(b"a.b".to_vec())))]
 #[bench::missing(asked(true, None))]

@@ -8,11 +8,9 @@ use authz::{
     Cache, ClaimName, Decision, Denied, Granted, Input, KeyLabel, KeySet, Keys, Path, Policy, Rules, Scope, SecretForm,
     Trace, WORDS, conclude, examine_traced,
 };
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 
 mod refusals;
+mod signed;
 
 const OLD: &[u8] = b"an old secret for these tests of 32 bytes or more";
 const NEW: &[u8] = b"a new secret for these tests of 32 bytes or more";
@@ -30,10 +28,7 @@ fn policy(keys: Keys) -> Policy {
 }
 
 fn token(secret: &[u8], claims: &str) -> String {
-    let parts = [r#"{"alg":"HS256"}"#, claims].map(|part| URL_SAFE_NO_PAD.encode(part));
-    let signed = parts.join(".");
-    let signature = crypto::sign(signed.as_bytes(), &EncodingKey::from_secret(secret), Algorithm::HS256).unwrap();
-    format!("{signed}.{signature}")
+    signed::hs256(secret, r#"{"alg":"HS256"}"#, claims)
 }
 
 fn trace(policy: &Policy, token: Option<&str>) -> (Option<Denied>, Trace) {

@@ -30,7 +30,7 @@ fn ask(policy: &Policy, token: &str, sets: &[Option<Rc<KeySet>>], now: u64) -> O
 }
 
 fn claims(members: serde_json::Value) -> String {
-    sign(SECRET.as_bytes(), HEADER, &members.to_string())
+    sign(SECRET.as_bytes(), HEADER, members.to_string())
 }
 
 #[test]

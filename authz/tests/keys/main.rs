@@ -11,6 +11,9 @@ mod sets;
 mod signatures;
 mod vectors;
 
+#[path = "../signed/mod.rs"]
+mod signed;
+
 use std::path::Path as FilePath;
 use std::rc::Rc;
 
@@ -20,8 +23,8 @@ use authz::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 use serde_json::Value;
+use signed::hs256 as sign;
 
 /// The secret of `data/make.py`.
 const SECRET: &str = "a secret for tests alone, 64 bytes long: 0123456789abcdef0123456";
@@ -130,11 +133,4 @@ fn join(signed: &str, signature: &[u8]) -> String {
 
 fn unsigned(header: &str, claims: &str) -> String {
     format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims))
-}
-
-/// A token under HS256, whatever its header says.
-fn sign(secret: &[u8], header: &str, claims: &str) -> String {
-    let signed = unsigned(header, claims);
-    let signature = crypto::sign(signed.as_bytes(), &EncodingKey::from_secret(secret), Algorithm::HS256).unwrap();
-    format!("{signed}.{signature}")
 }

@@ -43,8 +43,8 @@ fn a_kid_selects_its_keys_and_those_without_one() {
             with_secret(keys, TWO, &label(second, None))
         };
         let row = format!("{first:?} {second:?} {kid:?}");
-        assert_eq!(outcome(keys(), &sign(ONE, &header(kid), CLAIMS)), with_first, "{row}");
-        assert_eq!(outcome(keys(), &sign(TWO, &header(kid), CLAIMS)), with_second, "{row}");
+        assert_eq!(outcome(keys(), &sign(ONE, header(kid), CLAIMS)), with_first, "{row}");
+        assert_eq!(outcome(keys(), &sign(TWO, header(kid), CLAIMS)), with_second, "{row}");
     }
 }
 
@@ -65,7 +65,7 @@ fn the_word_says_what_the_token_lacks() {
         (json!({ "alg": "HS256" }), Denied::BadSignature),
     ];
     for (header, denied) in rows {
-        assert_eq!(outcome(keys(), &sign(TWO, &header.to_string(), CLAIMS)), Err(denied), "{header}");
+        assert_eq!(outcome(keys(), &sign(TWO, header.to_string(), CLAIMS)), Err(denied), "{header}");
     }
 }
 
@@ -84,7 +84,7 @@ fn every_version_of_a_secret_verifies() {
         let mut keys = Keys::default();
         let form = SecretForm { versioned: true, ..SecretForm::default() };
         keys.add_secret(&versions, form, &label(None, None)).unwrap();
-        assert_eq!(outcome(keys, &sign(secret, &header(None), CLAIMS)), Ok(Granted::Ok));
+        assert_eq!(outcome(keys, &sign(secret, header(None), CLAIMS)), Ok(Granted::Ok));
     }
 }
 
@@ -105,7 +105,7 @@ fn a_key_with_an_issuer_verifies_its_tokens_alone() {
     ];
     for (iss, expected) in rows {
         let keys = with_secret(Keys::default(), ONE, &label(None, Some(issuer)));
-        assert_eq!(outcome(keys, &sign(ONE, &header(None), &claims(iss))), expected, "{iss}");
+        assert_eq!(outcome(keys, &sign(ONE, header(None), claims(iss))), expected, "{iss}");
     }
 }
 
@@ -124,11 +124,11 @@ fn the_key_that_verifies_says_which_issuer() {
     ];
     for (secret, iss, expected) in rows {
         let claims = json!({ "iss": iss, "exp": 253_402_300_799_u64 }).to_string();
-        assert_eq!(outcome(keys(), &sign(secret, &header(None), &claims)), expected, "{iss}");
+        assert_eq!(outcome(keys(), &sign(secret, header(None), &claims)), expected, "{iss}");
     }
     let untied = || with_secret(keys(), b"a third secret that any issuer may sign with", &label(None, None));
     let claims = json!({ "iss": "https://c.example", "exp": 253_402_300_799_u64 }).to_string();
-    let signed = sign(b"a third secret that any issuer may sign with", &header(None), &claims);
+    let signed = sign(b"a third secret that any issuer may sign with", header(None), &claims);
     assert_eq!(outcome(untied(), &signed), Ok(Granted::Ok));
 }
 
@@ -155,7 +155,7 @@ fn a_bounded_number_of_keys_is_tried() {
         (MAX_TRIED + 1, Some("k"), bad),
         (MAX_TRIED + 1, Some("other"), Ok(Granted::Ok)),
     ] {
-        let token = sign(&secret(number), &header(kid), CLAIMS);
+        let token = sign(&secret(number), header(kid), CLAIMS);
         let decision = authz::decide(&policy, crate::input(&token, &[]), 1, &mut ());
         assert_eq!(decision.outcome, expected, "{number} {kid:?}");
     }
@@ -168,7 +168,7 @@ fn keys_of_the_tokens_kid_are_tried_first() {
         keys = with_secret(keys, &secret(number), &label(None, None));
     }
     let keys = with_secret(keys, ONE, &label(Some("k"), None));
-    assert_eq!(outcome(keys, &sign(ONE, &header(Some("k")), CLAIMS)), Ok(Granted::Ok));
+    assert_eq!(outcome(keys, &sign(ONE, header(Some("k")), CLAIMS)), Ok(Granted::Ok));
 }
 
 #[test]

@@ -261,7 +261,7 @@ fn a_key_of_two_issuers_verifies_the_tokens_of_both() {
     let keys = with_secret(Keys::default(), SECRET.as_bytes(), &label(None, Some(a)));
     let keys = with_secret(keys, SECRET.as_bytes(), &label(None, Some(b)));
     let signed = |iss: &str| {
-        sign(SECRET.as_bytes(), r#"{"alg":"HS256"}"#, &json!({ "iss": iss, "uid": "A", "exp": 9 }).to_string())
+        sign(SECRET.as_bytes(), r#"{"alg":"HS256"}"#, json!({ "iss": iss, "uid": "A", "exp": 9 }).to_string())
     };
     let policy = crate::policy(keys);
     for (iss, expected) in [(a, Ok(Granted::Ok)), (b, Ok(Granted::Ok)), ("", Err(Denied::BadIssuer))] {
