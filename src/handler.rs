@@ -12,7 +12,7 @@ use crate::alloc;
 use crate::conf::{Active, Expected, Value};
 use crate::ffi::{Request, keep_time, now};
 use crate::keyset::Lack;
-use crate::state::{Key, State};
+use crate::state::{Question, State};
 use crate::{INTERNAL_ERROR, keyset, log, response, status, variables};
 
 const OK: ngx_int_t = NGX_OK as ngx_int_t;
@@ -46,7 +46,7 @@ pub fn access<'r>(r: Request<'r>, active: &'r Active) -> ngx_int_t {
     let (decision, lack) = state
         .deciding(|| {
             let input = gather(r, active, state, &key_sets)?;
-            let examined = state.take_examined(|| Key::new(active, &input, now()));
+            let examined = state.take_examined(|| Question::new(active, &input, now()));
             let examined = examined.unwrap_or_else(|| examine_in(r, active, input));
             let decision = conclude_in(r, active, state, examined, input);
             let lack = lack(active, input, &decision);
@@ -105,7 +105,7 @@ pub fn decide_early(r: Request, active: &Active, state: &State) {
     let decision = state.deciding(|| {
         let input = gather(r, active, state, &key_sets)?;
         // The token is verified once; conditions may have changed since, and are evaluated anew.
-        let examined = state.examined(Key::new(active, &input, now()), || examine_in(r, active, input));
+        let examined = state.examined(Question::new(active, &input, now()), || examine_in(r, active, input));
         Some(conclude_in(r, active, state, examined, input))
     });
     state.keep(decision.filter(|_| !r.has_failed()).unwrap_or(UNDECIDED));

@@ -53,10 +53,10 @@ pub struct State {
 }
 
 /// What was examined, and what was found out.
-type Early = (Key, Result<Examined, Denied>);
+type Early = (Question, Result<Examined, Denied>);
 
-/// Everything that examining a request depends on. Equal keys give equal results.
-pub struct Key {
+/// Everything that examining a request depends on. Equal questions have equal answers.
+pub struct Question {
     /// The configuration, by its address.
     active: *const Active,
     raw: Box<[u8]>,
@@ -69,7 +69,7 @@ pub struct Key {
     now: u64,
 }
 
-impl PartialEq for Key {
+impl PartialEq for Question {
     fn eq(&self, other: &Self) -> bool {
         let Self { active, raw, uri, rewritten, preflight, token, second_token, key_sets, now } = self;
         *active == other.active
@@ -84,7 +84,7 @@ impl PartialEq for Key {
     }
 }
 
-impl Key {
+impl Question {
     pub fn new(active: &Active, input: &Input, now: u64) -> Self {
         Self {
             active,
@@ -206,21 +206,25 @@ impl State {
     }
 
     /// Examines a request, or remembers what the same examination found before the access phase.
-    pub fn examined(&self, key: Key, examine: impl FnOnce() -> Result<Examined, Denied>) -> Result<Examined, Denied> {
+    pub fn examined(
+        &self,
+        question: Question,
+        examine: impl FnOnce() -> Result<Examined, Denied>,
+    ) -> Result<Examined, Denied> {
         if let Some((known, examined)) = self.early.borrow().as_deref()
-            && *known == key
+            && *known == question
         {
             return examined.clone();
         }
         let examined = examine();
-        self.early.replace(Some(Box::new((key, examined.clone()))));
+        self.early.replace(Some(Box::new((question, examined.clone()))));
         examined
     }
 
-    /// What was found out before the access phase, if it is of exactly this. Where nothing was, no key is made.
-    pub fn take_examined(&self, key: impl FnOnce() -> Key) -> Option<Result<Examined, Denied>> {
+    /// What was found out before the access phase, if it is of exactly this. Where nothing was, no question is made.
+    pub fn take_examined(&self, question: impl FnOnce() -> Question) -> Option<Result<Examined, Denied>> {
         let (known, examined) = *self.early.take()?;
-        (known == key()).then_some(examined)
+        (known == question()).then_some(examined)
     }
 
     /// Keeps the value of a variable, for which nginx has no memory.

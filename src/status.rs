@@ -37,11 +37,11 @@ pub struct Status {
     shown: RefCell<Vec<Rc<Series>>>,
     /// Keys, by their notes: those of the configuration, then those of fetched sets as they come.
     keys: RefCell<Vec<Rc<Series>>>,
-    sets: RefCell<Vec<KeySet>>,
+    sets: RefCell<Vec<FetchedSet>>,
 }
 
 /// A key set that is fetched, with its labels and the place of its keys.
-struct KeySet {
+struct FetchedSet {
     labels: String,
     place: String,
     zone: &'static Zone,
@@ -119,7 +119,7 @@ impl Status {
         let labels = format!("server={},uri={}", Quoted(server), Quoted(&request(uri, args)));
         let mut sets = self.sets.borrow_mut();
         if !sets.iter().any(|set| core::ptr::eq(set.zone, zone)) {
-            sets.push(KeySet { labels, place: place_of_request(uri, args), zone });
+            sets.push(FetchedSet { labels, place: place_of_request(uri, args), zone });
         }
     }
 
@@ -230,7 +230,7 @@ impl Status {
     /// The key sets; those of servers of one name are one, as old as the oldest.
     fn shown_sets(&self) -> Vec<ShownSet> {
         let mut shown: Vec<ShownSet> = Vec::new();
-        for KeySet { labels, zone, .. } in &*self.sets.borrow() {
+        for FetchedSet { labels, zone, .. } in &*self.sets.borrow() {
             let age = zone.age(Moment::now());
             let (is_there, age) = (age.is_some(), age.unwrap_or_default() / 1000);
             let (fetches, failures) = (zone.fetches(), zone.failures());
