@@ -67,7 +67,8 @@ fn member(value: Value<'_>) -> Result<PublicKey, KeyError> {
     public_key(&Object::parse(text.into()).map_err(|_| KeyError::Malformed)?)
 }
 
-/// Reads one key. What it is for is judged first: a key for something else may be of any shape.
+/// Reads one key. What it is for is judged first, since a key for something else may be of any shape; but what is private
+/// does not belong here, whatever it is for.
 pub(crate) fn public_key(jwk: &Object) -> Result<PublicKey, KeyError> {
     let kty = text(jwk, "kty")?.ok_or(KeyError::Malformed)?;
     let read = match &*kty {
@@ -77,11 +78,11 @@ pub(crate) fn public_key(jwk: &Object) -> Result<PublicKey, KeyError> {
         "oct" => return Err(KeyError::Shared),
         _ => return Err(KeyError::UnknownType),
     };
-    check_use(jwk)?;
-    let algorithm = algorithm(jwk)?;
     if PRIVATE.iter().any(|name| jwk.get(name).is_some()) {
         return Err(KeyError::Private);
     }
+    check_use(jwk)?;
+    let algorithm = algorithm(jwk)?;
     let kid = text(jwk, "kid")?.map(Into::into);
     Ok(PublicKey { material: read(jwk)?, kid, algorithm })
 }

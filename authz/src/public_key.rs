@@ -3,9 +3,9 @@
 use std::fmt;
 use std::rc::Rc;
 
-use aws_lc_rs::signature::{
-    self as backend, ED25519_PUBLIC_KEY_LEN, ParsedPublicKey, RsaParameters, VerificationAlgorithm,
-};
+use aws_lc_rs::signature::{self as backend, ParsedPublicKey, RsaParameters, VerificationAlgorithm};
+
+use curve25519_dalek::edwards::CompressedEdwardsY;
 
 use crate::algorithm::{self, Algorithm, Algorithms};
 use crate::key::{Key, KeyLabel, Origin, Verifier};
@@ -67,6 +67,8 @@ pub enum KeyError {
     OtherKid,
     /// A PEM block of another kind.
     OtherBlock,
+    /// An Ed25519 key of small order.
+    SmallOrder,
 }
 
 impl fmt::Display for KeyError {
@@ -85,6 +87,7 @@ impl fmt::Display for KeyError {
             Self::TooLarge => "is RSA over 8192 bits: have tokens signed with a shorter one",
             Self::OtherKid => "has a \"kid\" of its own, another than the configured one: leave \"kid=\" out",
             Self::OtherBlock => "is in a PEM block that is neither a public key nor a certificate",
+            Self::SmallOrder => "is Ed25519 of small order, for which anybody can sign: have another one made",
         })
     }
 }
@@ -171,7 +174,10 @@ impl Material {
                 (bytes, true)
             }
             Self::Ec(_, bytes) => (bytes, matches!(bytes.first(), Some(2..=4))),
-            Self::Ed25519(bytes) => (bytes, bytes.len() == ED25519_PUBLIC_KEY_LEN),
+            Self::Ed25519(bytes) => {
+                check_point(bytes)?;
+                (bytes, true)
+            }
         };
         if !in_form {
             return Err(KeyError::Malformed);
@@ -190,6 +196,17 @@ fn check_modulus(key: &[u8]) -> Result<(), KeyError> {
     } else {
         Ok(())
     }
+}
+
+/// The backend takes any bytes for a key, and verifies nothing with what is no point, or is not written in the one way (RFC
+/// 8032 section 5.1.3). With points of small order it verifies what anybody can make.
+fn check_point(key: &[u8]) -> Result<(), KeyError> {
+    let written = CompressedEdwardsY::from_slice(key).map_err(|_| KeyError::Malformed)?;
+    let point = written.decompress().ok_or(KeyError::Malformed)?;
+    if point.is_small_order() {
+        return Err(KeyError::SmallOrder);
+    }
+    if point.compress() == written { Ok(()) } else { Err(KeyError::Malformed) }
 }
 
 /// How the backend verifies an algorithm of public keys. Its ECDSA is the fixed form of RFC 7518 section 3.4, never DER.

@@ -30,6 +30,8 @@ pub struct SecretForm {
 pub enum SecretError {
     /// The secret, or a version of it, is empty.
     Empty,
+    /// Nothing but white space or zero bytes, as a file may be after a crash.
+    Blank,
     /// Shorter than the hash of an algorithm, in bytes (RFC 7518 section 3.2).
     TooShort(usize),
     /// A PEM text: a key of another kind, perhaps a public one.
@@ -56,6 +58,9 @@ impl fmt::Display for SecretError {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("is empty: set it to a random secret of at least 32 bytes"),
+            Self::Blank => f.write_str(
+                "is nothing but white space or zero bytes: set it to a random secret of at least 32 bytes",
+            ),
             Self::TooShort(minimum) => write!(
                 f,
                 "is shorter than {minimum} bytes (RFC 7518 section 3.2): use a longer one, such as \"openssl rand \
@@ -167,12 +172,27 @@ fn check_text(secret: &[u8]) -> Result<(), SecretError> {
     if secret.is_empty() {
         return Err(SecretError::Empty);
     }
-    if secret.trim_ascii() == BETTER_AUTH_DEVELOPMENT_SECRET {
+    if secret.iter().all(|b| b.is_ascii_whitespace() || *b == 0) {
+        return Err(SecretError::Blank);
+    }
+    let bare = without_quotes(secret.trim_ascii());
+    if bare == BETTER_AUTH_DEVELOPMENT_SECRET {
         return Err(SecretError::PublicDefault);
     }
     check_unpublished(secret)?;
-    // Key servers show keys without the lines of PEM, and some tools wrap anything.
-    Encoding::Base64.decode(secret).map_or(Ok(()), |decoded| check_unpublished(&decoded))
+    // Key servers show keys without the lines of PEM, and some tools wrap anything, or print bytes with colons between.
+    let mut digits = Zeroizing::new(Vec::with_capacity(bare.len()));
+    digits.extend(bare.iter().filter(|b| **b != b':'));
+    let texts = [(Encoding::Base64, bare), (Encoding::Base64Url, bare), (Encoding::Hex, &**digits)];
+    texts.iter().filter_map(|(one, text)| one.decode(text)).try_for_each(|decoded| check_unpublished(&decoded))
+}
+
+/// What some tools that read a file of variables leave around a value.
+fn without_quotes(text: &[u8]) -> &[u8] {
+    match text {
+        [b'"', inner @ .., b'"'] | [b'\'', inner @ .., b'\''] => inner,
+        _ => text,
+    }
 }
 
 /// Refuses the forms in which public keys are handed on. Told by their looks: to parse a secret would leave copies of it.
@@ -180,7 +200,7 @@ fn check_unpublished(text: &[u8]) -> Result<(), SecretError> {
     match () {
         () if pem::is_pem(text) => Err(SecretError::Pem),
         () if is_jwk(text) => Err(SecretError::Jwk),
-        () if is_der(text) || is_ssh(text) => Err(SecretError::PublicKey),
+        () if is_der(text) || is_point(text) || is_ssh(text) => Err(SecretError::PublicKey),
         () => Ok(()),
     }
 }
@@ -204,9 +224,15 @@ fn is_der(text: &[u8]) -> bool {
     content.len() == length && matches!(content.first(), Some(0x30 | 0x02))
 }
 
-/// A public key of SSH (RFC 4253 section 6.6, RFC 4716).
+/// An uncompressed point on one of the curves of ECDSA (SEC 1 section 2.3.3), by its length.
+fn is_point(text: &[u8]) -> bool {
+    matches!((text.first(), text.len()), (Some(4), 65 | 97 | 133))
+}
+
+/// A public key of SSH (RFC 4253 section 6.6, RFC 4716), perhaps on a security key.
 fn is_ssh(text: &[u8]) -> bool {
     let text = text.trim_ascii_start();
+    let text = text.strip_prefix(b"sk-").unwrap_or(text);
     [&b"ssh-"[..], b"ecdsa-sha2-", b"---- BEGIN SSH2"].iter().any(|begins| text.starts_with(begins))
 }
 
@@ -258,8 +284,11 @@ mod tests {
 
     #[test]
     fn refuses_secrets_that_keep_nobody_out() {
-        let rows: [(&[u8], Count); 24] = [
+        let rows: [(&[u8], Count); 36] = [
             (b"", Err(SecretError::Empty)),
+            (&[0; 32], Err(SecretError::Blank)),
+            (&[b' '; 32], Err(SecretError::Blank)),
+            (b" \n\t\0\r                                  ", Err(SecretError::Blank)),
             (&[b'k'; 31], Err(SecretError::TooShort(32))),
             (&[b'k'; 32], Ok(1)),
             (&[0xff; 32], Ok(1)),
@@ -285,11 +314,27 @@ mod tests {
             (b"LS0tLS1CRUdJTiBQVUJMSUMgS0VZLS0tLS0KTUNvd0JR", Err(SecretError::Pem)),
             (b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGb9ECWmEzf6FQbrBZ9w7lsh", Err(SecretError::PublicKey)),
             (b"ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAI", Err(SecretError::PublicKey)),
+            (b"sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2gu", Err(SecretError::PublicKey)),
+            // With what base64url has of its own, and in hexadecimal.
+            (b"MCowBQYDK2VwAyEA--__CWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE", Err(SecretError::PublicKey)),
+            (
+                b"302a300506032b657003210019bf44096984cdfe8541bac167dc3b96c85086aa30b6b6cb0c5c38ad703166e1",
+                Err(SecretError::PublicKey),
+            ),
+            (
+                b"30:2A:30:05:06:03:2b:65:70:03:21:00:19:bf:44:09:69:84:cd:fe:\n    85:41:ba:c1:67:dc:3b:96:c8:50:86:aa:30:b6:\n    b6:cb:0c:5c:38:ad:70:31:66:e1",
+                Err(SecretError::PublicKey),
+            ),
+            (b"\"MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\"", Err(SecretError::PublicKey)),
+            (&[4; 65], Err(SecretError::PublicKey)),
+            (&[4; 64], Ok(1)),
             (b"MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZu", Ok(1)),
+            (b"sk-a secret that some service has handed out", Ok(1)),
             (br#"{"a":"JSON that is no key may be a secret"}"#, Ok(1)),
             (br#"a secret that names "kty" in some way"#, Ok(1)),
             (b"-----BEGIN, says the secret of somebody", Ok(1)),
             (BETTER_AUTH_DEVELOPMENT_SECRET, Err(SecretError::PublicDefault)),
+            (b"\"better-auth-secret-12345678901234567890\"\n", Err(SecretError::PublicDefault)),
         ];
         for (secret, result) in rows {
             assert_eq!(count(secret, SecretForm::default(), None), result, "{}", secret.escape_ascii());
@@ -312,7 +357,8 @@ mod tests {
             (versions(b"-----BEGIN PUBLIC KEY-----"), form(Encoding::Utf8, true), SecretError::Pem),
             (versions(b"short"), form(Encoding::Utf8, true), SecretError::TooShort(32)),
             (versions(b""), form(Encoding::Utf8, true), SecretError::Empty),
-            (b" ".to_vec(), form(Encoding::Hex, false), SecretError::Empty),
+            (b" ".to_vec(), form(Encoding::Hex, false), SecretError::Blank),
+            (b"00".repeat(32), form(Encoding::Hex, false), SecretError::Blank),
             (b"0g".repeat(32), form(Encoding::Hex, false), SecretError::NotEncoded(Encoding::Hex)),
             (GOOD.to_vec(), form(Encoding::Base64, false), SecretError::NotEncoded(Encoding::Base64)),
             (GOOD.to_vec(), form(Encoding::Utf8, true), SecretError::NotVersioned),

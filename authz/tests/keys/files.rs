@@ -234,6 +234,11 @@ fn a_jwk_on_its_own_must_be_usable() {
         ("a private RSA key", jwk("rsa", json!({ "d": "AQAB" })), unfit(KeyError::Private)),
         ("half a private RSA key", jwk("rsa", json!({ "p": "AQAB" })), unfit(KeyError::Private)),
         ("a private EC key", jwk("p256", json!({ "d": "AQAB" })), unfit(KeyError::Private)),
+        (
+            "a private RSA key for something else",
+            jwk("rsa", json!({ "d": "AQAB", "use": "enc" })),
+            unfit(KeyError::Private),
+        ),
         ("a private Ed25519 key", jwk("ed25519", json!({ "d": "AQAB" })), unfit(KeyError::Private)),
         ("RSA of 1024 bits", rsa_1024, unfit(KeyError::TooSmall)),
         ("RSA of 8192 bits", jwk("rsa", json!({ "n": URL_SAFE_NO_PAD.encode(largest) })), Ok(())),
@@ -263,6 +268,47 @@ fn a_jwk_on_its_own_must_be_usable() {
     for (what, jwk, added) in rows {
         assert_eq!(add(jwk.to_string().as_bytes()), added, "{what}");
     }
+}
+
+/// The backend would take any of these, and verify nothing with it, or what anybody can make.
+#[test]
+fn an_ed25519_key_is_a_point_of_full_order() {
+    let of =
+        |bytes: [u8; 32]| add(jwk("ed25519", json!({ "x": URL_SAFE_NO_PAD.encode(bytes) })).to_string().as_bytes());
+    let bytes = |first: u8, middle: u8, last: u8| {
+        let mut bytes = [middle; 32];
+        (bytes[0], bytes[31]) = (first, last);
+        bytes
+    };
+    let hex = |text: &str| <[u8; 32]>::try_from(data_encoding::HEXLOWER.decode(text.as_bytes()).unwrap()).unwrap();
+    // The points of order 1, 2 and 4, and two of order 8, in each way to write them; and the signs that zero has not.
+    let eighth = hex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05");
+    let opposite = hex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a");
+    let unsigned = [
+        bytes(0, 0, 0),
+        bytes(1, 0, 0),
+        bytes(0xec, 0xff, 0x7f),
+        bytes(0xed, 0xff, 0x7f),
+        bytes(0xee, 0xff, 0x7f),
+        eighth,
+        opposite,
+    ];
+    for small in unsigned {
+        let mut negative = small;
+        negative[31] |= 0x80;
+        for key in [small, negative] {
+            assert_eq!(of(key), unfit(KeyError::SmallOrder), "{key:x?}");
+        }
+    }
+    for y in [2, 7] {
+        assert_eq!(of(bytes(y, 0, 0)), unfit(KeyError::Malformed), "no point: {y}");
+    }
+    // Numbers of the field's size and more, of which some are points when they are taken for what is left of them.
+    for above in 2..=18 {
+        let written_twice = bytes(0xed + above, 0xff, 0x7f);
+        assert_eq!(of(written_twice), unfit(KeyError::Malformed), "{written_twice:x?}");
+    }
+    assert_eq!(of(bytes(3, 0, 0)), Ok(()), "a point");
 }
 
 /// A value that is no string, where null would leave the member out.
