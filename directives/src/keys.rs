@@ -215,9 +215,10 @@ fn list<P>(keys: &mut Option<Rc<KeySources<P>>>) -> Result<&mut KeySources<P>, W
     Rc::get_mut(keys.get_or_insert_default()).ok_or_else(|| "a directive about keys is read too late".into())
 }
 
-/// Reads parameters, `name=value` or a word alone, which has no value.
+/// Reads parameters, `name=value` or a word alone, which has no value. `taken` is what an error says of them.
 fn parameters<W: AsRef<[u8]> + Display>(
     words: &[W],
+    taken: &str,
     mut read: impl FnMut(&str, Option<&str>, &W) -> Option<Result<(), Wrong>>,
 ) -> Result<(), Wrong> {
     for word in &words[2..] {
@@ -225,7 +226,8 @@ fn parameters<W: AsRef<[u8]> + Display>(
         let text = text.map_err(|_| format!("parameter of \"{}\" directive is not UTF-8", words[0]))?;
         let (name, value) = text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
         // The parameter is not shown: somebody may have written a secret.
-        read(name, value, word).unwrap_or_else(|| Err(format!("invalid parameter of \"{}\" directive", words[0])))?;
+        let wrong = || Err(format!("invalid parameter of \"{}\" directive, it takes {taken}, each once", words[0]));
+        read(name, value, word).unwrap_or_else(wrong)?;
     }
     Ok(())
 }
@@ -279,7 +281,8 @@ pub(crate) fn add_secret<R: Reader>(keys: &mut Sources<R>, reader: &R, words: &[
     let mut secret =
         Secret { place, form: SecretForm::default(), label: KeyLabel::default(), position: reader.position() };
     let mut encoding = None;
-    parameters(words, |name, value, word| match name {
+    let taken = "\"encoding=\", \"kid=\", \"issuer=\" and \"versioned\"";
+    parameters(words, taken, |name, value, word| match name {
         "encoding" if encoding.is_none() => {
             encoding = Encoding::named(value.unwrap_or_default().as_bytes());
             let remedy = "it must be \"utf8\", \"hex\", \"base64\" or \"base64url\"";
@@ -305,7 +308,7 @@ pub(crate) fn add_file<R: Reader>(keys: &mut Sources<R>, reader: &R, words: &[R:
     }
     let path = reader.full_path(path).ok_or("\"jwt_user_scope_key_file\" directive: out of memory")?;
     let mut file = KeyFile { path, label: KeyLabel::default(), position: reader.position() };
-    parameters(words, |name, value, _| label(&mut file.label, name, value))?;
+    parameters(words, "\"kid=\" and \"issuer=\"", |name, value, _| label(&mut file.label, name, value))?;
     list(keys)?.files.push(file);
     Ok(())
 }
@@ -315,12 +318,17 @@ pub(crate) fn add_request<R: Reader>(keys: &mut Sources<R>, reader: &R, words: &
     not_off(words)?;
     let target = words[1].as_ref();
     if target.first() != Some(&b'/') || target.contains(&b'$') {
-        return Err(invalid(words, &words[1], "it must be the path of a location, without variables"));
+        // Not shown: the URL of a provider, which some expect here, may hold a password.
+        return Err(format!(
+            "\"{}\" directive takes the path of a location, without variables, and no URL: one that passes requests on \
+             to the provider, such as \"/_jwks\"",
+            words[0]
+        ));
     }
     let mut parts = target.splitn(2, |&b| b == b'?');
     let (uri, args) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let (mut valid, mut stale, mut issuer) = (None, None, KeyLabel::default());
-    parameters(words, |name, value, word| {
+    parameters(words, "\"valid=\", \"stale=\" and \"issuer=\"", |name, value, word| {
         let time = match name {
             "valid" if valid.is_none() => &mut valid,
             "stale" if stale.is_none() => &mut stale,
@@ -328,12 +336,15 @@ pub(crate) fn add_request<R: Reader>(keys: &mut Sources<R>, reader: &R, words: &
             _ => return None,
         };
         *time = reader.seconds(value.unwrap_or_default()).filter(|&seconds| seconds > 0);
-        Some(time.map(|_| ()).ok_or_else(|| invalid(words, word, "it must be a time, such as \"10m\"")))
+        Some(
+            time.map(|_| ())
+                .ok_or_else(|| invalid(words, word, "it must be a time, in whole seconds and not 0, such as \"10m\"")),
+        )
     })?;
     let (valid, stale) = (valid.unwrap_or(DEFAULT_VALID), stale.unwrap_or(DEFAULT_STALE));
     if stale < valid {
         return Err(format!(
-            "\"stale\" in \"{}\" directive is shorter than \"valid\": they are {stale} and {valid} seconds",
+            "\"stale\" in \"{}\" directive is shorter than \"valid\": they are {stale} and {valid} seconds; set both",
             words[0]
         ));
     }

@@ -202,6 +202,41 @@ impl<V, P> Bypass<V, P> {
         self.variables.iter().any(|variable| claim_of(variable, set).is_some() || own_claim(variable).is_some())
     }
 
+    /// A variable in it that has nothing to do with the token: one that clients write, or that every request has. `compared`
+    /// are those of the value that the user is compared with.
+    pub fn of_clients<'s>(&'s self, compared: &[&[u8]]) -> Option<&'s [u8]> {
+        const WRITTEN: [&[u8]; 3] = [b"arg_", b"cookie_", b"http_"];
+        const OTHERS: [&[u8]; 22] = [
+            b"args",
+            b"binary_remote_addr",
+            b"document_root",
+            b"document_uri",
+            b"host",
+            b"hostname",
+            b"msec",
+            b"nginx_version",
+            b"query_string",
+            b"remote_addr",
+            b"remote_port",
+            b"request",
+            b"request_id",
+            b"request_method",
+            b"request_uri",
+            b"scheme",
+            b"server_addr",
+            b"server_name",
+            b"server_port",
+            b"server_protocol",
+            b"time_iso8601",
+            b"uri",
+        ];
+        self.variables.iter().map(|variable| &**variable).find(|variable| {
+            WRITTEN.iter().any(|prefix| variable.starts_with(prefix))
+                || OTHERS.contains(variable)
+                || compared.iter().any(|one| one.eq_ignore_ascii_case(variable))
+        })
+    }
+
     /// Whether it has this claim: it would hold for every token that has it.
     fn names(&self, claim: &ClaimName, set: &[ClaimVariable]) -> bool {
         let is_set = |variable: &[u8]| claim_of(variable, set).is_some_and(|known| known.is_same(claim));
@@ -304,17 +339,31 @@ impl<V: Clone, E: Clone, P: Clone + std::fmt::Display> Settings<V, E, P> {
         self.claim.clone().flatten().unwrap_or_else(|| ClaimName::Member("uid".into()))
     }
 
-    /// Whether a bypass names the claim of the user, so that it would hold for everybody.
+    /// Whether a bypass names what every token has that comes so far, so that it would hold for everybody: the claim of the
+    /// user, or what a rule asks for.
     ///
     /// # Errors
     /// It does; with the place of its directive.
     pub fn check_bypass(&self, set: &[ClaimVariable]) -> Result<(), String> {
-        let claim = self.user_claim();
-        let bypass = self.bypass.as_ref().filter(|bypass| bypass.names(&claim, set));
-        let Some(position) = bypass.and_then(|bypass| bypass.position.as_ref()) else { return Ok(()) };
+        let Some((bypass, position)) = self.bypass.as_ref().and_then(|one| Some((one, one.position.as_ref()?))) else {
+            return Ok(());
+        };
+        let asks = |rule: &Option<Vec<Box<str>>>| rule.as_ref().is_some_and(|values| !values.is_empty());
+        let member = |name: &str| ClaimName::Member(name.into());
+        let named = if bypass.names(&self.user_claim(), set) {
+            "the claim of the user"
+        } else if asks(&self.issuers) && bypass.names(&member("iss"), set) {
+            "the claim \"iss\""
+        } else if asks(&self.audiences) && bypass.names(&member("aud"), set) {
+            "the claim \"aud\""
+        } else if asks(&self.types) && bypass.variables.iter().any(|one| **one == *b"jwt_user_scope_header_typ") {
+            "the header \"typ\""
+        } else {
+            return Ok(());
+        };
         Err(format!(
-            "\"jwt_user_scope_bypass\" names the claim of the user, which every verified token has: name another, or a \
-             \"map\" over it in {position}"
+            "\"jwt_user_scope_bypass\" names {named}, which every verified token has: name another, or a \"map\" over \
+             it in {position}"
         ))
     }
 

@@ -77,7 +77,7 @@ fn name<W: Word>(words: &[W], word: &W) -> Result<Box<str>, Wrong> {
 
 pub(crate) fn seconds<R: Reader>(reader: &R, words: &[R::Word]) -> Result<u64, Wrong> {
     let time = std::str::from_utf8(words[1].as_ref()).ok().and_then(|time| reader.seconds(time));
-    time.ok_or_else(|| invalid(words, &words[1], "it must be a time, such as \"30s\" or \"15m\""))
+    time.ok_or_else(|| invalid(words, &words[1], "it must be a time, in whole seconds, such as \"30s\" or \"15m\""))
 }
 
 /// Clocks do not differ by more, and without a bound `exp` could be switched off. In seconds.
@@ -150,10 +150,13 @@ fn only_variables<W: Word>(words: &[W], values: &[W]) -> Result<(), Wrong> {
 /// A quoted-string (RFC 9110 section 5.6.4).
 pub(crate) fn realm<W: Word>(words: &[W]) -> Result<String, Wrong> {
     match std::str::from_utf8(words[1].as_ref()) {
+        Ok(text) if names_a_variable(text) => {
+            Err(invalid(words, &words[1], "it is sent as it is written, and variables are not evaluated"))
+        }
         Ok(text) if !text.is_empty() && !text.chars().any(|c| c.is_ascii_control()) => {
             Ok(text.replace('\\', "\\\\").replace('"', "\\\""))
         }
-        _ => Err(invalid(words, &words[1], "it must be a text without control characters")),
+        _ => Err(invalid(words, &words[1], "it must be a text, without control characters")),
     }
 }
 
@@ -174,6 +177,9 @@ pub fn claim_variable<W: AsRef<[u8]> + Display>(words: &[W]) -> Result<ClaimVari
 }
 
 pub(crate) fn claim_name<W: Word>(words: &[W], word: &W) -> Result<ClaimName, Wrong> {
+    if word.as_ref().first() == Some(&b'$') && word.as_ref().get(1..).is_some_and(is_name) {
+        return Err(invalid(words, word, "it must name a claim, and variables are not evaluated"));
+    }
     ClaimName::parse(word.as_ref())
         .map_err(|error| format!("claim name \"{word}\" in \"{}\" directive {error}", words[0]))
 }

@@ -210,10 +210,10 @@ fn the_module_s_own_decision_is_no_reason() {
 
 /// It would hold for everybody.
 #[test]
-fn a_bypass_by_the_claim_of_the_user_is_refused() {
+fn a_bypass_by_what_every_token_has_is_refused() {
     let check = |inside: &str| {
         Setup::new().check(&format!(
-            "jwt_user_scope_set $who uid; jwt_user_scope_set $inner /app/uid;
+            "jwt_user_scope_set $who uid; jwt_user_scope_set $inner /app/uid; jwt_user_scope_set $from iss;
             server {{ listen unix:nginx.sock; location ~ ^/users/(?<user_id>[^/]+)(?:/|$) {{
                 jwt_user_scope on;\n{inside} # here\n}} }}"
         ))
@@ -228,9 +228,21 @@ fn a_bypass_by_the_claim_of_the_user_is_refused() {
     ] {
         assert_refused_here(inside, &check(inside), "\"jwt_user_scope_bypass\" names the claim of the user");
     }
+    for (inside, named) in [
+        ("jwt_user_scope_issuer i; jwt_user_scope_bypass $jwt_user_scope_claim_iss;", "the claim \"iss\""),
+        ("jwt_user_scope_issuer i; jwt_user_scope_bypass $from;", "the claim \"iss\""),
+        ("jwt_user_scope_audience a; jwt_user_scope_bypass $jwt_user_scope_claim_AUD;", "the claim \"aud\""),
+        ("jwt_user_scope_type t; jwt_user_scope_bypass $jwt_user_scope_header_typ;", "the header \"typ\""),
+    ] {
+        let says = format!("\"jwt_user_scope_bypass\" names {named}, which every verified token has");
+        assert_refused_here(inside, &check(inside), &says);
+    }
     for inside in [
         "jwt_user_scope_claim sub; jwt_user_scope_bypass $jwt_user_scope_claim_uid;",
         "jwt_user_scope_claim /app/uid; jwt_user_scope_bypass $who;",
+        "jwt_user_scope_issuer off; jwt_user_scope_bypass $jwt_user_scope_claim_iss;",
+        "jwt_user_scope_audience a; jwt_user_scope_bypass $from;",
+        "jwt_user_scope_bypass $jwt_user_scope_header_typ;",
     ] {
         let another = check(inside);
         assert!(another.accepted, "{}", another.stderr);

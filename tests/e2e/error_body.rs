@@ -163,7 +163,7 @@ fn a_realm_comes_first_in_every_challenge() {
     assert_eq!(challenges(r#"jwt_user_scope_realm "the API, v2";"#), with(r#"realm="the API, v2""#));
     // What ends a quoted-string is quoted (RFC 9110 section 5.6.4), and a variable is text like any other.
     assert_eq!(challenges(r#"jwt_user_scope_realm 'a"b\c';"#), with(r#"realm="a\"b\\c""#));
-    assert_eq!(challenges("jwt_user_scope_realm $host;"), with(r#"realm="$host""#));
+    assert_eq!(challenges("jwt_user_scope_realm 'for $5';"), with(r#"realm="for $5""#));
     let without = [
         "Bearer".to_owned(),
         r#"Bearer error="invalid_token", error_description="Invalid token""#.into(),

@@ -133,6 +133,8 @@ fn a_value_that_is_none_is_refused() {
         ("jwt_user_scope_token $arg_x $arg_y", "number of arguments"),
         ("jwt_user_scope_realm", "number of arguments"),
         ("jwt_user_scope_realm ''", "text"),
+        ("jwt_user_scope_realm $host", "not evaluated"),
+        ("jwt_user_scope_claim $uid", "not evaluated"),
         ("jwt_user_scope_realm 'a\tb'", "control"),
         ("jwt_user_scope_realm 'a\u{7f}b'", "control"),
         ("jwt_user_scope_realm a b", "number of arguments"),

@@ -206,6 +206,21 @@ fn a_bypass_that_holds_for_false_is_warned_about() {
 }
 
 #[test]
+fn a_bypass_by_the_request_is_warned_about() {
+    let location = |bypass: &str| {
+        format!(
+            "location ~ ^/users/(?<user_id>[^/]+)(?:/|$) {{ jwt_user_scope on;\njwt_user_scope_bypass {bypass}; # here\n}}"
+        )
+    };
+    for variable in ["http_x_admin", "arg_admin", "cookie_Admin", "uri", "Request_Method", "user_id"] {
+        let says = format!("the bypass holds by \"${}\"", variable.to_lowercase());
+        assert_warned(&location(&format!("${variable}")), &says);
+        assert_warned(&location(&format!("$owner${variable}")), &says);
+    }
+    assert_quiet(&location("$owner $remote_user $ssl_client_s_dn"));
+}
+
+#[test]
 fn keys_that_another_location_would_bring_are_warned_about() {
     let server = |location: &str| {
         format!("{location} location /users {{ jwt_user_scope any;\njwt_user_scope_key_request /_jwks?x; # here\n}}")
