@@ -226,7 +226,7 @@ pub struct Trace {
 
 impl Trace {
     fn held(&mut self, token: &Verified, remembered: bool) {
-        *self = Self { signed: true, remembered, note: token.key().origin.note.get() };
+        *self = Self { signed: true, remembered, note: token.key_note() };
     }
 }
 

@@ -1,5 +1,6 @@
 //! From token bytes to [`Verified`], the only proof that a signature held.
 
+use std::num::NonZero;
 use std::rc::Rc;
 
 use crate::header::Header;
@@ -29,6 +30,11 @@ impl Verified {
     /// The claims (RFC 7519 section 4). That they were signed does not mean that they are in force.
     pub fn claims(&self) -> &Object {
         &self.claims
+    }
+
+    /// The note of the key whose signature it is, if one was set; see [`crate::KeyView::set_note`].
+    pub fn key_note(&self) -> Option<NonZero<u32>> {
+        self.key.origin.note.get()
     }
 
     pub(crate) fn forget_members(&self) {

@@ -1,9 +1,10 @@
 //! The keys of a location, and which of them has verified a token.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use authz::{Algorithms, ClaimName, Denied, Input, KeyLabel, KeySet, Keys, Policy, Rules, Scope, verified};
+use authz::{Algorithms, ClaimName, Denied, Input, KeyLabel, KeySet, KeyView, Keys, Policy, Rules, Scope, verified};
 use directives::Environment;
 
 use crate::Failure;
@@ -14,7 +15,10 @@ pub struct KeyRing {
     pub keys: Rc<Keys>,
     /// The key sets that nginx would have fetched.
     pub sets: Vec<Option<Rc<KeySet>>>,
+    /// The directives, in the order by which the notes of their keys count.
     sources: Vec<Source>,
+    /// A policy that has all keys, and asks for nothing else.
+    all: Option<Policy>,
 }
 
 /// The keys of one directive.
@@ -39,7 +43,8 @@ impl KeyRing {
         let directives = sources(settings, position);
         let allowed = settings.algorithms.flatten();
         let keys = Rc::new(directives.keys(allowed, environment).map_err(Failure)?);
-        let mut ring = Self { keys, sets: Vec::new(), sources: Vec::new() };
+        let all = any_token(keys.clone());
+        let mut ring = Self { keys, sets: Vec::new(), sources: Vec::new(), all };
         for secret in &directives.secrets {
             let mut keys = Keys::new(allowed);
             secret.add_to(&mut keys, environment).map_err(Failure)?;
@@ -59,6 +64,7 @@ impl KeyRing {
             ring.sets.push(set.clone());
             ring.add(format!("key set \"{}\"", String::from_utf8_lossy(&request.uri)), &label, keys, vec![set]);
         }
+        ring.number_keys(directives.secrets.len() + directives.files.len());
         Ok(ring)
     }
 
@@ -66,13 +72,27 @@ impl KeyRing {
         let kid = label.kid.as_ref().map(|kid| format!(" kid={kid}"));
         let issuer = label.issuer.as_ref().map(|issuer| format!(" issuer={issuer}"));
         let name = [Some(name), kid, issuer].into_iter().flatten().collect();
-        let alone = Policy::new(Scope::Any, ClaimName::Member("".into()), Rc::new(keys), Rules::default());
+        let alone = any_token(Rc::new(keys));
         self.sources.extend(alone.map(|alone| Source { name, is_tied: label.issuer.is_some(), alone, sets }));
     }
 
-    /// The directive whose key verifies a token.
+    /// Gives each key the number of its directive, from 1. Key sets come behind the others, of which there are so many.
+    fn number_keys(&self, others: usize) {
+        let note = |key: KeyView, place: usize| {
+            if let Some(number) = u32::try_from(place + 1).ok().and_then(NonZero::new) {
+                key.set_note(number);
+            }
+        };
+        self.keys.iter().for_each(|key| note(key, key.place()));
+        for (number, set) in self.sets.iter().enumerate() {
+            set.iter().flat_map(|set| set.iter()).for_each(|key| note(key, others + number));
+        }
+    }
+
+    /// The directive whose key verifies a token. The core chooses among several that would.
     pub fn verifying(&self, input: Input) -> Option<&Source> {
-        self.sources.iter().find(|source| source.ask(input).is_none())
+        let token = verified(self.all.as_ref()?, Input { key_sets: &self.sets, ..input }).ok()?;
+        self.sources.get(usize::try_from(token.key_note()?.get()).ok()? - 1)
     }
 
     /// Why none does, directive by directive.
@@ -107,6 +127,11 @@ impl Source {
     fn ask(&self, input: Input) -> Option<Denied> {
         verified(&self.alone, Input { key_sets: &self.sets, ..input }).err()
     }
+}
+
+/// A policy that asks for a signature by one of these keys. `None` where there is none.
+fn any_token(keys: Rc<Keys>) -> Option<Policy> {
+    Policy::new(Scope::Any, ClaimName::Member("".into()), keys, Rules::default()).ok()
 }
 
 /// The directives about keys that are in force, or the default.

@@ -268,7 +268,7 @@ fn what_nginx_refuses_is_refused() {
         ("jwt_user_scope on;\njwt_user_scope on;", "\"jwt_user_scope\" directive is duplicate in location.conf:2"),
         (
             "jwt_user_scope any; jwt_user_scope_leeway soon;",
-            "it must be a time, such as \"30s\" or \"15m\" in location.conf:1",
+            "it must be a time, in whole seconds, such as \"30s\" or \"15m\" in location.conf:1",
         ),
         ("jwt_user_scope any; jwt_user_scope_secret swordfish;", "takes no literal secret"),
         ("jwt_user_scope any; jwt_user_scope_secret file:gone;", "file \"gone\" cannot be read"),

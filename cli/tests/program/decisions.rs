@@ -261,6 +261,24 @@ fn each_secret_is_told_by_its_place() {
     assert!(line.contains("old.secret\" issuer=us is tried and does not verify"), "{line}");
 }
 
+/// As the core chooses: by `kid`, then by issuer.
+#[test]
+fn of_one_key_in_several_places_the_one_is_told_that_is_used() {
+    let with = |directives: &str| Room::new(&LOCATION.replace("on;", &format!("on; {directives}")));
+    let said = |room: &Room, header: &str| {
+        room.write("same.secret", SECRET);
+        room.explain(&["--path", "/api/users/A"], &signed(header, r#"{"uid":"A","exp":1000300,"iss":"us"}"#))
+    };
+    let tied =
+        with("jwt_user_scope_secret file:same.secret issuer=them; jwt_user_scope_secret file:same.secret issuer=us;");
+    let said_tied = said(&tied, HEADER);
+    assert!(said_tied.step("signature").contains("issuer=us"), "{said_tied:?}");
+    let named = with("jwt_user_scope_secret file:same.secret issuer=us; jwt_user_scope_secret file:same.secret kid=k;");
+    let said_named = said(&named, r#"{"alg":"HS256","kid":"k"}"#);
+    assert!(said_named.step("signature").contains("kid=k"), "{said_named:?}");
+    assert!(said_named.step("issuer").contains("not asked"), "{said_named:?}");
+}
+
 #[test]
 fn key_sets_are_given_in_the_order_of_their_directives() {
     let room = Room::new(
@@ -268,7 +286,7 @@ fn key_sets_are_given_in_the_order_of_their_directives() {
     );
     let key = |kid: &str, x: &str| format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","kid":"{kid}","x":"{x}"}}]}}"#);
     room.write("1", key("1", "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"));
-    room.write("2", key("2", "_FHNZCq6XhqgsoYWYTZqNhQEZXxEbrzIeNAPqhxkjqE"));
+    room.write("2", key("2", "PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw"));
     // By a key of neither set.
     let token = signed(r#"{"alg":"EdDSA","kid":"2"}"#, r#"{"uid":"A","exp":1000300}"#);
     let (none, other, tried) = ("is not at hand", "has another kid", "is tried and does not verify");
