@@ -47,9 +47,15 @@ pub struct State {
     /// Captures as they were when nginx selected the location.
     pub captures: Cell<Captures>,
     /// Values of variables, for which nginx had no memory.
-    held: RefCell<Vec<Box<[u8]>>>,
+    held: OnceCell<Box<Held>>,
     /// The challenge of an earlier refusal in this request.
     pub challenge: Cell<Option<NonNull<ngx_table_elt_t>>>,
+}
+
+/// Values that stay where they are, one behind another.
+struct Held {
+    value: Box<[u8]>,
+    next: OnceCell<Box<Held>>,
 }
 
 /// What was examined, and what was found out.
@@ -228,11 +234,12 @@ impl State {
     }
 
     /// Keeps the value of a variable, for which nginx has no memory.
-    pub fn hold(&self, value: &[u8]) -> NonNull<[u8]> {
-        let held: Box<[u8]> = value.into();
-        let place = NonNull::from(&*held);
-        self.held.borrow_mut().push(held);
-        place
+    pub fn hold(&self, value: &[u8]) -> &[u8] {
+        let mut end = &self.held;
+        while let Some(held) = end.get() {
+            end = &held.next;
+        }
+        &end.get_or_init(|| Box::new(Held { value: value.into(), next: OnceCell::new() })).value
     }
 
     /// Keeps the decision of the access phase.

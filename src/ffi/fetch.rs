@@ -146,7 +146,8 @@ impl Fetch {
             if let Some(connection) = connection {
                 self.on_read.set((*connection.read).handler.replace(read_in_time));
             }
-            let Some(pipe) = u.pipe.as_mut() else {
+            // nginx's own modules that pipe give their request as context, which ours goes by.
+            let Some(pipe) = u.pipe.as_mut().filter(|pipe| ptr::eq(pipe.input_ctx, r.as_ptr().cast())) else {
                 // Where there is no connection, it is not the upstream that answers.
                 self.problem.set(connection.map_or(self.problem.get(), |_| Some(Problem::Unbuffered)));
                 return;
@@ -225,7 +226,7 @@ type Init = unsafe extern "C" fn(*mut c_void) -> ngx_int_t;
 
 /// Lets the module choose its filter, and puts `bounded` before it.
 unsafe extern "C" fn bound(data: *mut c_void) -> ngx_int_t {
-    // SAFETY: nginx's upstream modules that pipe give their request as context.
+    // SAFETY: nginx gives the context of the pipe, which is the request: `keep_in_memory` has looked.
     unsafe {
         let r = Request::from_ptr(data.cast());
         let fetch = catch(None, || State::find(r.main()).and_then(|state| state.fetch_of(r)));
@@ -244,7 +245,7 @@ const READ_AHEAD: usize = 64 * 1024;
 
 /// Stops an answer that will not fit, before the module's own filter.
 unsafe extern "C" fn bounded(p: *mut ngx_event_pipe_t, buf: *mut ngx_buf_t) -> ngx_int_t {
-    // SAFETY: nginx's upstream modules that pipe give their request as context; the filter is the one that they set.
+    // SAFETY: as for `bound`; the filter is the one that the module has set.
     unsafe {
         let r = Request::from_ptr((*p).input_ctx.cast());
         let fetch = catch(None, || State::find(r.main()).and_then(|state| state.fetch_of(r)));
@@ -318,10 +319,10 @@ impl Request<'_> {
             let (mut uri, mut args) = (str_of(uri), str_of(args));
             let mut subrequest = ptr::null_mut();
             let flags = NGX_HTTP_SUBREQUEST_BACKGROUND as ngx_uint_t;
-            let count = (*r).count();
+            let count = self.count();
             if ngx_http_subrequest(r, &mut uri, &mut args, &mut subrequest, call, flags) != NGX_OK as ngx_int_t {
                 // nginx counts a subrequest that it then has no memory to run: the request would wait for it for ever.
-                (*r).set_count(count);
+                self.set_count(count);
                 return false;
             }
             fetch.subrequest.set(subrequest);

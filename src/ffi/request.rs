@@ -356,17 +356,18 @@ unsafe extern "C" fn drop_attached(data: *mut c_void) {
     unsafe { ptr::drop_in_place(data.cast::<Attached>()) }
 }
 
-/// The value that a get handler fills.
-pub struct VariableValue {
+/// The value that a get handler fills, for a request that lives as long as `'r`.
+pub struct VariableValue<'r> {
     v: NonNull<ngx_http_variable_value_t>,
+    request: PhantomData<Request<'r>>,
 }
 
-impl VariableValue {
+impl<'r> VariableValue<'r> {
     /// # Safety
-    /// `v` is the value that nginx calls a get handler with.
+    /// `v` is the value that nginx calls a get handler with, for a request that does not outlive `'r`.
     pub unsafe fn from_ptr(v: *mut ngx_http_variable_value_t) -> Self {
         // SAFETY: nginx never passes null.
-        Self { v: unsafe { NonNull::new_unchecked(v) } }
+        Self { v: unsafe { NonNull::new_unchecked(v) }, request: PhantomData }
     }
 
     /// No value: nginx logs `-` and takes it for empty elsewhere.
@@ -390,9 +391,9 @@ impl VariableValue {
     }
 
     /// The value itself, which the state of the request keeps.
-    pub fn refer_to(&mut self, value: NonNull<[u8]>) {
-        // SAFETY: the state lives as long as the request.
-        unsafe { self.set(value.as_ref()) }
+    pub fn refer_to(&mut self, value: &'r [u8]) {
+        // SAFETY: it lives as long as the request.
+        unsafe { self.set(value) }
     }
 
     /// # Safety

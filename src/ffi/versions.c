@@ -18,6 +18,8 @@ void jwt_user_scope_need_in_memory(ngx_http_request_t *r);
 unsigned jwt_user_scope_header_only(const ngx_http_request_t *r);
 unsigned jwt_user_scope_is_stale(const ngx_http_request_t *r);
 void jwt_user_scope_forget_port(ngx_http_request_t *r);
+unsigned jwt_user_scope_count(const ngx_http_request_t *r);
+void jwt_user_scope_set_count(ngx_http_request_t *r, unsigned count);
 
 unsigned
 jwt_user_scope_internal(const ngx_http_request_t *r)
@@ -83,6 +85,18 @@ jwt_user_scope_forget_port(ngx_http_request_t *r)
 #else
     (void) r;
 #endif
+}
+
+unsigned
+jwt_user_scope_count(const ngx_http_request_t *r)
+{
+    return r->count;
+}
+
+void
+jwt_user_scope_set_count(ngx_http_request_t *r, unsigned count)
+{
+    r->count = count;
 }
 
 #pragma GCC visibility pop

@@ -33,6 +33,8 @@ unsafe extern "C" {
     fn jwt_user_scope_header_only(r: *const ngx_http_request_t) -> c_uint;
     fn jwt_user_scope_is_stale(r: *const ngx_http_request_t) -> c_uint;
     fn jwt_user_scope_forget_port(r: *mut ngx_http_request_t);
+    fn jwt_user_scope_count(r: *const ngx_http_request_t) -> c_uint;
+    fn jwt_user_scope_set_count(r: *mut ngx_http_request_t, count: c_uint);
 }
 
 impl Request<'_> {
@@ -76,6 +78,19 @@ impl Request<'_> {
     pub(super) fn forget_port(self) {
         // SAFETY: as above; `$request_port` shows it.
         unsafe { jwt_user_scope_forget_port(self.as_ptr()) }
+    }
+
+    /// How many still work on this request, by nginx's count.
+    pub(super) fn count(self) -> c_uint {
+        // SAFETY: as above.
+        unsafe { jwt_user_scope_count(self.as_ptr()) }
+    }
+
+    /// # Safety
+    /// So many do work on it.
+    pub(super) unsafe fn set_count(self, count: c_uint) {
+        // SAFETY: as above.
+        unsafe { jwt_user_scope_set_count(self.as_ptr(), count) }
     }
 
     /// Has nginx read files into memory for the filters.

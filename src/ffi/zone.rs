@@ -3,10 +3,11 @@
 //! Readers look at a few atomic numbers, and copy the text only when its generation has changed. The text is written to
 //! the half that nobody reads, so that a worker killed in the middle of it leaves the last good set as it was.
 
-use core::cell::{Cell, OnceCell};
+use core::cell::{Cell, OnceCell, UnsafeCell};
 use core::ffi::c_void;
 use core::mem;
 use core::ptr::{self, NonNull};
+use core::slice;
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::rc::Rc;
 
@@ -48,7 +49,15 @@ struct Shared {
     /// Those of them that have brought no key set.
     failures: AtomicU64,
     lengths: [AtomicU64; 2],
-    texts: [[u8; MAX_TEXT]; 2],
+    /// Written and read under the mutex.
+    texts: [UnsafeCell<[u8; MAX_TEXT]>; 2],
+}
+
+/// That memory, and what keeps its processes from each other. There is no one without the other.
+#[derive(Clone, Copy)]
+struct Mapped {
+    shared: NonNull<Shared>,
+    mutex: NonNull<ngx_shmtx_t>,
 }
 
 /// A moment that one process writes and all read. Half of an older one makes things older than they are, not younger.
@@ -101,8 +110,7 @@ impl Shared {
 #[derive(Default)]
 pub struct Zone {
     /// Shared with the zones of earlier configurations that had the same memory.
-    shared: OnceCell<Rc<Cell<Option<NonNull<Shared>>>>>,
-    mutex: Cell<Option<NonNull<ngx_shmtx_t>>>,
+    mapped: OnceCell<Rc<Cell<Option<Mapped>>>>,
     /// The last holder of the turn that was looked for, when, and whether it lived.
     looked_for: Cell<(u64, Moment, bool)>,
 }
@@ -155,10 +163,14 @@ impl Zone {
         }
     }
 
+    fn mapped(&self) -> Option<Mapped> {
+        self.mapped.get()?.get()
+    }
+
     fn shared(&self) -> Option<&Shared> {
-        // SAFETY: mapped for as long as a configuration uses it, and until `forget_freed` in any case; it is only read and
-        // written atomically, or its texts under the mutex.
-        self.shared.get()?.get().map(|shared| unsafe { shared.as_ref() })
+        // SAFETY: mapped for as long as a configuration uses it, and until `forget_freed` in any case; what other processes
+        // write to is atomic, or an `UnsafeCell`.
+        self.mapped().map(|mapped| unsafe { mapped.shared.as_ref() })
     }
 
     fn read(&self, number: impl FnOnce(&Shared) -> &AtomicU64) -> u64 {
@@ -239,7 +251,7 @@ impl Zone {
         if is_early {
             return shared.early();
         }
-        self.locked(|| {
+        let attempt = self.locked(|_| {
             if self.is_fetching_in(shared) {
                 return Attempt::UnderWay;
             }
@@ -257,13 +269,13 @@ impl Zone {
             shared.started_at.store(began);
             shared.begun.store(count, Ordering::Release);
             Attempt::Begins(Turn { holder, began })
-        })
+        });
+        attempt.unwrap_or(Attempt::Over)
     }
 
     /// Gives the turn back. `ended`: the fetch has come to its end, rather than lost its client.
     pub fn give_back(&self, turn: Turn, ended: bool) {
-        let Some(shared) = self.shared() else { return };
-        self.locked(|| {
+        self.locked(|shared| {
             if shared.holder.load(Ordering::Acquire) == turn.holder {
                 if ended {
                     shared.finished.store(number(turn.holder), Ordering::Release);
@@ -275,58 +287,64 @@ impl Zone {
 
     /// Stores a set. `false` when it is too large, or the turn has passed to another: its set is the newer one.
     pub fn store(&self, turn: Turn, text: &[u8]) -> bool {
-        let Some(shared) = self.shared() else { return false };
-        self.locked(|| {
+        let stored = self.locked(|shared| {
             if text.len() > MAX_TEXT || shared.holder.load(Ordering::Acquire) != turn.holder {
                 return false;
             }
             // The same set again, as usual: nobody has to read it anew, and tokens verified with it stay known.
-            if self.stored(shared) == Some(text) {
+            // SAFETY: the mutex is held.
+            if unsafe { stored(shared) } == Some(text) {
                 shared.fetched_at.store(turn.began);
                 return true;
             }
             let next = shared.generation.load(Ordering::Acquire) + 1;
             let half = (next & 1) as usize;
-            // SAFETY: under the mutex, and nobody reads this half before the generation says so.
-            unsafe {
-                let place = ptr::addr_of!(shared.texts[half]).cast_mut().cast::<u8>();
-                ptr::copy_nonoverlapping(text.as_ptr(), place, text.len());
-            }
+            // SAFETY: the mutex is held, and nothing of this half is borrowed; the text fits.
+            unsafe { ptr::copy_nonoverlapping(text.as_ptr(), shared.texts[half].get().cast::<u8>(), text.len()) };
             shared.lengths[half].store(text.len() as u64, Ordering::Release);
             // In this order: the last set is never as new as this one, whoever looks in between or ends here.
             shared.generation.store(next, Ordering::Release);
             shared.fetched_at.store(turn.began);
             true
-        })
+        });
+        stored.unwrap_or(false)
     }
 
     /// A copy of the set. `None` before the first.
     pub fn load(&self, now: Moment) -> Option<Stored> {
-        let shared = self.shared()?;
-        self.locked(|| {
-            let text = self.stored(shared)?.to_vec();
+        self.locked(|shared| {
+            // SAFETY: the mutex is held.
+            let text = unsafe { stored(shared) }?.to_vec();
             let generation = shared.generation.load(Ordering::Acquire);
             Some(Stored { generation, age: now.age_since(shared.fetched_at.load()), text })
-        })
+        })?
     }
 
-    /// The set, while the mutex is held. `None` before the first.
-    fn stored<'s>(&self, shared: &'s Shared) -> Option<&'s [u8]> {
-        let generation = shared.generation.load(Ordering::Acquire);
-        let half = (generation & 1) as usize;
-        let length = usize::try_from(shared.lengths[half].load(Ordering::Acquire)).ok()?;
-        if generation == 0 { None } else { shared.texts[half].get(..length) }
-    }
-
-    fn locked<T>(&self, body: impl FnOnce() -> T) -> T {
-        let Some(mutex) = self.mutex.get() else { return body() };
+    /// `None` when the memory is gone.
+    fn locked<T>(&self, body: impl FnOnce(&Shared) -> T) -> Option<T> {
+        let Mapped { mutex, .. } = self.mapped()?;
         // SAFETY: the mutex of the zone's slab pool; nginx's master frees it when a worker dies with it.
         unsafe { ngx_shmtx_lock(mutex.as_ptr()) };
-        let result = body();
+        let result = self.shared().map(body);
         // SAFETY: as above.
         unsafe { ngx_shmtx_unlock(mutex.as_ptr()) };
         result
     }
+}
+
+/// The set. `None` before the first.
+///
+/// # Safety
+/// The mutex is held for as long as the set is looked at.
+unsafe fn stored(shared: &Shared) -> Option<&[u8]> {
+    let generation = shared.generation.load(Ordering::Acquire);
+    let half = (generation & 1) as usize;
+    let length = usize::try_from(shared.lengths[half].load(Ordering::Acquire)).ok()?;
+    if generation == 0 || length > MAX_TEXT {
+        return None;
+    }
+    // SAFETY: so many bytes of this half have been written; only a holder of the mutex writes others.
+    Some(unsafe { slice::from_raw_parts(shared.texts[half].get().cast::<u8>(), length) })
 }
 
 /// The number of a fetch, of its turn or its count.
@@ -366,9 +384,9 @@ pub unsafe fn forget_freed(cycle: *mut ngx_cycle_t) {
                 continue;
             }
             if ptr::eq(zone.tag, tag())
-                && let Some(shared) = zone.data.cast::<Zone>().as_ref().and_then(|zone| zone.shared.get())
+                && let Some(mapped) = zone.data.cast::<Zone>().as_ref().and_then(|zone| zone.mapped.get())
             {
-                shared.set(None);
+                mapped.set(None);
             }
             if ptr::eq(zone.tag, counters::tag())
                 && let Some(counters) = zone.data.cast::<CounterZone>().as_ref()
@@ -405,10 +423,9 @@ unsafe extern "C" fn init(zone: *mut ngx_shm_zone_t, last: *mut c_void) -> ngx_i
     catch_conf(ERROR, || unsafe {
         let own = &*(*zone).data.cast::<Zone>();
         if let Some(last) = last.cast::<Zone>().as_ref() {
-            if let Some(shared) = last.shared.get() {
-                _ = own.shared.set(shared.clone());
+            if let Some(mapped) = last.mapped.get() {
+                _ = own.mapped.set(mapped.clone());
             }
-            own.mutex.set(last.mutex.get());
             return NGX_OK as ngx_int_t;
         }
         let pool = (*zone).shm.addr.cast::<ngx_slab_pool_t>();
@@ -421,8 +438,8 @@ unsafe extern "C" fn init(zone: *mut ngx_shm_zone_t, last: *mut c_void) -> ngx_i
             (*pool).data = shared;
         }
         let Some(shared) = NonNull::new((*pool).data.cast()) else { return ERROR };
-        _ = own.shared.set(Rc::new(Cell::new(Some(shared))));
-        own.mutex.set(NonNull::new(&raw mut (*pool).mutex));
+        let Some(mutex) = NonNull::new(&raw mut (*pool).mutex) else { return ERROR };
+        _ = own.mapped.set(Rc::new(Cell::new(Some(Mapped { shared, mutex }))));
         NGX_OK as ngx_int_t
     })
 }
