@@ -21,7 +21,7 @@ pub fn before_access(r: Request, guarded: &Guarded) -> ngx_int_t {
     let raw = if r.is_first_pass() || !sent.rewritten { sent.raw } else { b"/" };
     let path = Path { raw, ..sent };
     let judgement = guarded.guard.judge_request(path);
-    if judgement.readings == Readings::NotUnder || (guarded.exempts && judgement.is_alike) {
+    if judgement.readings == Readings::NotUnder || (guarded.exempts && guarded.guard.exempts(&judgement, path)) {
         return DECLINED;
     }
     let Some(state) = State::of(r) else { return INTERNAL_ERROR };

@@ -116,9 +116,24 @@ pub fn failed(r: Request) -> ngx_int_t {
     if let Some(state) = State::find(r) {
         response::clear(r, state);
         state.settle(UNDECIDED);
+        // Without its path, for which there may be no memory: so every path has it.
+        state.undecided.replace(Some((Denied::Internal, Box::default())));
         variables::forget(r);
     }
     INTERNAL_ERROR
+}
+
+/// The access handler where nothing is checked. What was refused since nobody could decide, an `error_page` does not pass on
+/// by its path: who writes `error_page 503 = @fallback` thinks of a backend that fails. Pages have paths of their own.
+pub fn access_unchecked(r: Request) -> ngx_int_t {
+    let Some(state) = State::find(r) else { return DECLINED };
+    match &*state.undecided.borrow() {
+        Some((denied, uri)) if r.path().still_holds(uri) => {
+            log::not_passed_on(r, *denied);
+            denied.status() as ngx_int_t
+        }
+        _ => DECLINED,
+    }
 }
 
 fn answer(r: Request, active: &Active, state: &State, decision: Decision) -> ngx_int_t {
@@ -129,6 +144,8 @@ fn answer(r: Request, active: &Active, state: &State, decision: Decision) -> ngx
         Ok(_) => {}
     }
     state.settle(decision);
+    let undecided = outcome.err().filter(|denied| denied.status() >= 500 && !active.answers.report);
+    state.undecided.replace(undecided.map(|denied| (denied, r.path().uri.into())));
     variables::forget(r);
     match outcome {
         // To agree would let the request in under `satisfy any`, on behalf of modules that have not been asked.

@@ -239,7 +239,13 @@ unsafe extern "C" fn content_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
 unsafe extern "C" fn access_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx calls with a request in its access phase.
     let r = unsafe { Request::from_ptr(r) };
-    let Some(active) = LocConf::active(r) else { return handler::DECLINED };
+    let Some(active) = LocConf::active(r) else {
+        return if r.is_passed_on_again() {
+            catch(INTERNAL_ERROR, || handler::access_unchecked(r))
+        } else {
+            handler::DECLINED
+        };
+    };
     match catch(None, || Some(handler::access(r, active))) {
         Some(status) => status,
         None => catch(INTERNAL_ERROR, || handler::failed(r)),

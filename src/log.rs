@@ -75,6 +75,12 @@ pub fn refusal(r: Request, answers: &Answers, denied: Denied, decision: &Decisio
     }
 }
 
+/// A request that was refused, and that a location without a check would have passed on.
+pub fn not_passed_on(r: Request, denied: Denied) {
+    let (word, location) = (denied.word(), Location(r.location_name()));
+    r.log(NGX_LOG_ERR, format_args!("jwt_user_scope: not passed on after {word}, location: \"{location}\""));
+}
+
 /// The use of a bypass: the only success that leaves a line, since somebody reached another user's path.
 pub fn bypass(r: Request, decision: &Decision) {
     let (user, location) = (User(decision.user().unwrap_or_default()), Location(r.location_name()));

@@ -34,6 +34,8 @@ pub struct State {
     pub in_first_pass: Cell<bool>,
     /// The guard has judged this request of a client.
     pub judged: Cell<bool>,
+    /// Why the access phase has refused the request, where that was since nobody could decide, and its path.
+    pub undecided: RefCell<Option<(Denied, Box<[u8]>)>>,
     /// What the guard still wants of the access phase.
     pub awaited: Cell<Option<Awaited>>,
     /// Fetches that this request has started.

@@ -89,6 +89,17 @@ impl Guard {
         Judgement { readings, is_alike, nginx_agrees: is_alike || is_own, is_plain: false }
     }
 
+    /// Whether a location that is exempt serves a request of this judgement: everybody takes it for the location's own. Some
+    /// ignore the case of letters, and to them it may be a user's path that nginx has found elsewhere.
+    pub fn exempts(&self, judgement: &Judgement, path: Path) -> bool {
+        let is_written = |path: &[u8]| {
+            let text = decode(path, |_| true);
+            let text = text.as_deref().unwrap_or(path);
+            self.templates.iter().all(|one| one.user_in(text).is_none() || one.is_written_in(text))
+        };
+        judgement.is_alike && is_written(without_query(path.raw)) && (!path.rewritten || is_written(path.uri))
+    }
+
     /// Whose path it could be: of `raw`, the request target as sent, and of `uri`, when nginx will forward that.
     pub fn judge<'a>(&self, raw: &'a [u8], uri: Option<&'a [u8]>) -> Readings<'a> {
         let path = without_query(raw);

@@ -33,6 +33,12 @@ impl Path<'_> {
         (is_plain(raw) || walk(raw, unescape, |_| true))
             && (is_plain(self.uri) || walk(self.uri, |b, _| Some((b, 1)), |_| true))
     }
+
+    /// Whether nginx would forward what an earlier location had for its path, after an internal redirect: a named location
+    /// forwards what was sent, and another may have the earlier path within its own.
+    pub fn still_holds(&self, earlier: &[u8]) -> bool {
+        !self.rewritten || memchr::memmem::find(self.uri, earlier).is_some()
+    }
 }
 
 /// The path of a request target.
@@ -157,6 +163,21 @@ impl Segment {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_earlier_path_is_found_in_a_later_one() {
+        let later = |uri: &'static str, rewritten| Path { raw: b"/users/%41?x", uri: uri.as_bytes(), rewritten };
+        for (uri, rewritten, holds) in [
+            ("/users/A", false, true),
+            ("/users/A", true, true),
+            ("/backup/users/A/x", true, true),
+            ("/503.html", true, false),
+            ("/users/B", true, false),
+        ] {
+            assert_eq!(later(uri, rewritten).still_holds(b"/users/A"), holds, "{uri} {rewritten}");
+        }
+        assert!(later("/503.html", true).still_holds(b""), "a path that could not be kept");
+    }
 
     fn sent(raw: &[u8], uri: &[u8]) -> bool {
         Path { raw, uri, rewritten: false }.is_unambiguous()

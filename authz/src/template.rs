@@ -13,6 +13,8 @@ pub(crate) struct Template {
     /// The same as the beginning of a path, up to the user.
     start: String,
     behind: Vec<String>,
+    /// What stands before the user and behind, as it was written.
+    written: (String, String),
 }
 
 enum Segment {
@@ -69,7 +71,7 @@ impl Template {
         match (parts.next(), parts.next(), parts.next()) {
             (Some(before), Some(behind), None) => {
                 let start = before.iter().map(|text| format!("/{text}")).chain(["/".into()]).collect();
-                Ok(Self { before, start, behind })
+                Ok(Self { before, start, behind, written: around_user(template) })
             }
             (_, None, _) => Err(TemplateError::NoUser),
             _ => Err(TemplateError::SecondUser),
@@ -79,6 +81,14 @@ impl Template {
     /// Whether whatever is under the other is under this one, and of the same user.
     pub(crate) fn is_above(&self, other: &Self) -> bool {
         other.before == self.before && other.behind.starts_with(&self.behind)
+    }
+
+    /// Whether a path under this template has its letters in the case in which they were written.
+    pub(crate) fn is_written_in(&self, path: &[u8]) -> bool {
+        let (before, behind) = &self.written;
+        let Some(rest) = path.strip_prefix(before.as_bytes()) else { return false };
+        let rest = &rest[memchr(b'/', rest).unwrap_or(rest.len())..];
+        rest.strip_prefix(behind.as_bytes()).is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
     }
 
     /// The user's segment, in a path under this template.
@@ -92,6 +102,13 @@ impl Template {
         let (user, rest) = rest.split_at(memchr(b'/', rest).unwrap_or(rest.len()));
         (!user.is_empty() && behind(rest, &self.behind).is_some()).then_some(user)
     }
+}
+
+/// What stands before the user's segment of a template, and behind.
+fn around_user(template: &str) -> (String, String) {
+    let (before, rest) = template.split_once("/:").unwrap_or_default();
+    let (_, behind) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    (format!("{before}/"), behind.into())
 }
 
 /// What stands in a path behind these segments, if it begins with them.

@@ -50,6 +50,8 @@ pub struct Record {
     pub last: RefCell<Option<Rc<Decided>>>,
     /// The access phase has decided since nginx last chose a location.
     pub settled: Cell<bool>,
+    /// Why it has refused the request, where that was since nobody could decide, and its path.
+    pub undecided: RefCell<Option<(Denied, Vec<u8>)>>,
     is_deciding: Cell<bool>,
     /// Whom the decision that is being made is about.
     pending: RefCell<Option<(Rc<Identity>, Option<usize>)>>,

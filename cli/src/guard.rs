@@ -28,7 +28,7 @@ impl Walk<'_> {
             self.tell_guard(State::Ok, "no backend takes the path for a user's");
             return Ok(None);
         }
-        if exempts && judgement.is_alike {
+        if exempts && guard.exempts(&judgement, path) {
             return Ok(None);
         }
         let cover = self.cover(&place, &judgement)?;

@@ -262,6 +262,11 @@ impl<'r> Request<'r> {
         slot == first_pass() || !self.is_internal() || self.context().is_some_and(|state| state.in_first_pass.get())
     }
 
+    /// Whether nginx has redirected a client's request to a location that passes it on, or makes up an answer.
+    pub fn is_passed_on_again(self) -> bool {
+        self.is_internal() && !self.is_subrequest() && self.get().content_handler.is_some()
+    }
+
     pub fn context(self) -> Option<&'r State> {
         // SAFETY: null, the mark of the first pass, or what `set_context` put there.
         unsafe {

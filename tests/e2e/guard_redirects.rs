@@ -273,15 +273,16 @@ fn a_proxied_page_is_judged_by_what_goes_out() {
         location /API/ { return 503; }
         location /x { return 500; }
         location /Api/ { return 501; }
+        location = /api/users/C { return 502; }
         location /aPI/ { return 502; }",
     );
     let backend = Backend::of(&nginx);
-    for path in ["/x", "/Api/users/B"] {
+    for path in ["/x", "/Api/users/B", "/aPI/users/B"] {
         assert_eq!(word(&get(path).send(&nginx)), UNCOVERED, "{path}");
     }
     assert_eq!(backend.take(), [""; 0]);
     for (path, status, received) in
-        [("/API/users/B", 503, "/page"), ("/Api/x", 501, "/Api/x"), ("/aPI/users/B", 502, "/aPI/users/B")]
+        [("/API/users/B", 503, "/page"), ("/Api/x", 501, "/Api/x"), ("/api/users/C", 502, "/api/users/C")]
     {
         assert_eq!(get(path).send(&nginx).status, status, "{path}");
         assert_eq!(backend.take_one("Host").0, format!("GET {received}"), "{path}");

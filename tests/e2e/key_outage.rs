@@ -47,6 +47,50 @@ fn the_last_good_set_serves_until_stale_ends() {
     eventually("the set is there again", || ask(&nginx, &token).header("X-Result") == Some("ok"));
 }
 
+/// Who writes `error_page 503 = @fallback` thinks of a backend that fails, and not of keys that are not there.
+#[test]
+fn no_error_page_passes_on_what_nobody_could_decide() {
+    let locations = |guard: &str| {
+        scoped_server(&format!(
+            "{guard}
+            error_page 503 = @backup;
+            location = /_jwks {{ internal; proxy_pass http://unix:keys.sock; }}
+            location ~ ^/users/(?<user_id>[^/]+) {{
+                jwt_user_scope on; jwt_user_scope_key_request /_jwks; proxy_pass http://unix:echo.sock; }}
+            location ~ ^/redirected/(?<user_id>[^/]+) {{
+                jwt_user_scope on; jwt_user_scope_key_request /_jwks; error_page 503 = /backup$uri; }}
+            location ~ ^/paged/(?<user_id>[^/]+) {{
+                jwt_user_scope on; jwt_user_scope_key_request /_jwks; error_page 503 /sorry; }}
+            location ~ ^/checked/(?<user_id>[^/]+) {{
+                jwt_user_scope on; jwt_user_scope_key_request /_jwks; error_page 503 = @checked; }}
+            location ~ ^/reported/(?<user_id>[^/]+) {{
+                jwt_user_scope_mode report; jwt_user_scope on; jwt_user_scope_key_request /_jwks;
+                error_page 502 = @backup; proxy_pass http://unix:absent.sock; }}
+            location /backup/ {{ proxy_pass http://unix:echo.sock; }}
+            location = /sorry {{ proxy_pass http://unix:echo.sock; }}
+            location @checked {{ jwt_user_scope any; proxy_pass http://unix:echo.sock; }}
+            location @backup {{ proxy_pass http://unix:echo.sock; }}
+            location / {{ return 503; }}"
+        ))
+    };
+    for guard in ["", "jwt_user_scope_guard /users/:user_id /redirected/:user_id;"] {
+        let nginx = Setup::new().http(&locations(guard));
+        without_server(&nginx);
+        nginx.tolerate("connect() to unix:absent.sock failed");
+        let token = Issuer::new("alice").token("alice");
+        let ask = |path: &str| get(path).token(&token).send(&nginx);
+        for path in ["/users/alice/x", "/users/bob", "/redirected/bob/x", "/redirected/%62ob/x"] {
+            assert_eq!(ask(path).status, 503, "{path} with {guard:?}");
+        }
+        assert_eq!(nginx.request_log_with("not passed on after keys_unavailable").len(), 4);
+        assert_eq!(ask("/paged/bob").status, 503, "a page of its own path");
+        assert_eq!(ask("/checked/bob").status, 401, "who checks decides");
+        for path in ["/reported/bob", "/other"] {
+            assert_eq!(ask(path).status, 200, "{path}");
+        }
+    }
+}
+
 #[test]
 fn garbage_in_the_background_changes_nothing() {
     let alice = Issuer::new("alice");

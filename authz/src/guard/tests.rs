@@ -338,6 +338,35 @@ fn tells_what_nginx_reads_as_others_do() {
     }
 }
 
+/// To who ignores the case of letters, nginx may have found the wrong location.
+#[test]
+fn exempts_what_is_written_as_the_template_is() {
+    let guard = guard(&["/api/Users/:id", "/teams/:id/Files"]);
+    let sent = [
+        ("/api/Users/A", "/api/Users/A", true),
+        ("/api/Users/A/x", "/api/Users/A/x", true),
+        ("/api/Users/%41", "/api/Users/A", true),
+        ("/%61pi/Users/A", "/api/Users/A", true),
+        ("/api/users/A", "/api/users/A", false),
+        ("/API/Users/A", "/API/Users/A", false),
+        ("/%41pi/Users/A", "/Api/Users/A", false),
+        ("/api/Users/A/../x", "/api/Users/x", false),
+        ("/teams/A/Files", "/teams/A/Files", true),
+        ("/teams/A/Files/x", "/teams/A/Files/x", true),
+        ("/teams/A/files", "/teams/A/files", false),
+        ("/teams/A/Filesystem", "/teams/A/Filesystem", true),
+        ("/elsewhere", "/elsewhere", true),
+    ];
+    for (raw, uri, exempt) in sent {
+        let path = Path { raw: raw.as_bytes(), uri: uri.as_bytes(), rewritten: false };
+        assert_eq!(guard.exempts(&guard.judge_request(path), path), exempt, "{raw}");
+    }
+    for (raw, uri, exempt) in [("/old/A", "/api/Users/A", true), ("/old/A", "/api/users/A", false)] {
+        let path = Path { raw: raw.as_bytes(), uri: uri.as_bytes(), rewritten: true };
+        assert_eq!(guard.exempts(&guard.judge_request(path), path), exempt, "{raw} to {uri}");
+    }
+}
+
 #[test]
 fn gives_up_on_what_is_too_contorted() {
     let long = |piece: &str| format!("/{}", piece.repeat(16_000 / piece.len())).into_bytes();
