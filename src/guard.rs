@@ -2,7 +2,7 @@
 //!
 //! It judges before the access phase. Where only the access phase can tell, it looks at the decision afterwards.
 
-use authz::{Awaited, Comparison, Cover, Decision, Denied, Judgement, Path, Readings};
+use authz::{Awaited, Comparison, Cover, Decision, Denied, Guard, Judgement, Path, Readings};
 use nginx_sys::ngx_int_t;
 
 use crate::conf::{Guarded, LocConf};
@@ -25,7 +25,7 @@ pub fn before_access(r: Request, guarded: &Guarded) -> ngx_int_t {
         return DECLINED;
     }
     let Some(state) = State::of(r) else { return INTERNAL_ERROR };
-    let cover = cover(r, state, &judgement);
+    let cover = cover(r, &guarded.guard, state, &judgement);
     // One that only reports leaves the judgement to the next, and so does a path that no comparison will be about: an
     // `error_page` may send it elsewhere.
     state.judged.set(!guarded.answers.report && cover != Cover::Refused);
@@ -60,7 +60,7 @@ pub fn after_access(r: Request, state: &State, awaited: Awaited) -> ngx_int_t {
     }
 }
 
-fn cover(r: Request, state: &State, judgement: &Judgement) -> Cover {
+fn cover(r: Request, guard: &Guard, state: &State, judgement: &Judgement) -> Cover {
     let Some((active, expected)) = LocConf::active(r).and_then(|active| Some((active, active.expected?))) else {
         return Cover::Uncovered;
     };
@@ -73,7 +73,11 @@ fn cover(r: Request, state: &State, judgement: &Judgement) -> Cover {
         may_bypass: !active.bypass.values.is_empty(),
         guard_reports: reports(r),
     };
-    comparison.cover(judgement, || state.deciding(|| compared(r, active, state, expected)))
+    let is_elsewhere = || {
+        let place = r.place_of_capture(state.captures.get()).filter(|_| active.captures.len() == 1);
+        place.is_some_and(|(path, place)| guard.is_elsewhere(path, place))
+    };
+    comparison.cover(judgement, || state.deciding(|| compared(r, active, state, expected)).filter(|_| !is_elsewhere()))
 }
 
 fn reports(r: Request) -> bool {

@@ -100,6 +100,14 @@ impl Guard {
         judgement.is_alike && is_written(without_query(path.raw)) && (!path.rewritten || is_written(path.uri))
     }
 
+    /// Whether what stands at a place of a path is something else than the user of this path: an organisation's id may be the
+    /// same number.
+    pub fn is_elsewhere(&self, path: &[u8], place: usize) -> bool {
+        let place_of = |user: &[u8]| user.as_ptr().addr() - path.as_ptr().addr();
+        let mut places = self.users_in(path).map(|(user, _)| place_of(user)).peekable();
+        places.peek().is_some() && !places.any(|one| one == place)
+    }
+
     /// Whose path it could be: of `raw`, the request target as sent, and of `uri`, when nginx will forward that.
     pub fn judge<'a>(&self, raw: &'a [u8], uri: Option<&'a [u8]>) -> Readings<'a> {
         let path = without_query(raw);

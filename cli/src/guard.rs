@@ -1,6 +1,6 @@
 //! The guard: requests that some backend could take for a user's, and that no comparison with that user covers.
 
-use authz::{Awaited, Comparison, Cover, Denied, Judgement, Path, Readings};
+use authz::{Awaited, Comparison, Cover, Denied, Guard, Judgement, Path, Readings};
 use directives::Guarding;
 
 use crate::Failure;
@@ -31,7 +31,7 @@ impl Walk<'_> {
         if exempts && guard.exempts(&judgement, path) {
             return Ok(None);
         }
-        let cover = self.cover(&place, &judgement)?;
+        let cover = self.cover(&place, guard, &judgement)?;
         // One that only reports leaves the judgement to the next, and so does a path that no comparison will be about.
         self.judged.set(!reports && cover != Cover::Refused);
         match cover {
@@ -76,7 +76,7 @@ impl Walk<'_> {
         Ok(self.guard_refuses(place.settings.report.unwrap_or(false), steps))
     }
 
-    fn cover(&self, place: &Place, judgement: &Judgement) -> Result<Cover, Failure> {
+    fn cover(&self, place: &Place, guard: &Guard, judgement: &Judgement) -> Result<Cover, Failure> {
         let settings = &place.settings;
         let active = Active::of(settings).filter(|active| active.expected.is_some());
         let Some(active) = active else { return Ok(Cover::Uncovered) };
@@ -93,7 +93,10 @@ impl Walk<'_> {
             guard_reports: reports,
         };
         let user = self.deciding(|| self.expected(&active))?;
-        Ok(comparison.cover(judgement, || Some(&user)))
+        let store = self.store.borrow();
+        let place = store.place_of_capture().filter(|_| self.question.user.is_none());
+        let is_elsewhere = place.is_some_and(|(path, place)| guard.is_elsewhere(path, place));
+        Ok(comparison.cover(judgement, || Some(&*user).filter(|_| !is_elsewhere)))
     }
 
     fn tell_guard(&self, state: State, detail: &str) {

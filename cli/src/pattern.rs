@@ -12,6 +12,8 @@ pub struct Captures {
     pub numbered: Vec<Vec<u8>>,
     /// Those with a name, in lower case.
     pub named: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Where these begin, in their order. 0 for one that took no part.
+    pub places: Vec<usize>,
 }
 
 impl Pattern {
@@ -32,8 +34,10 @@ impl Pattern {
     pub fn captures(&self, text: &[u8]) -> Option<Captures> {
         let found = self.0.captures(text).ok()??;
         let value = |index: usize| found.get(index).map(|group| group.as_bytes().to_vec()).unwrap_or_default();
+        let place = |index: usize| found.get(index).map(|group| group.start()).unwrap_or_default();
         let names = self.0.capture_names().iter().enumerate();
         Some(Captures {
+            places: names.clone().filter(|(_, name)| name.is_some()).map(|(index, _)| place(index)).collect(),
             numbered: (1..found.len()).map(value).collect(),
             named: names
                 .filter_map(|(index, name)| Some((name.as_ref()?.to_ascii_lowercase().into_bytes(), value(index))))
@@ -53,6 +57,7 @@ mod tests {
         let found = pattern.captures(b"/A/42/y").unwrap();
         assert_eq!(found.numbered, [&b"A"[..], b"", b"42"]);
         assert_eq!(found.named, [(b"user_id".to_vec(), b"A".to_vec())]);
+        assert_eq!(found.places, [1]);
         assert_eq!(pattern.captures(b"/a"), None);
         assert!(Pattern::compile(b"^/A$", true).unwrap().captures(b"/a").is_some());
         assert!(Pattern::compile(b"(", false).err().is_some_and(|error| error.contains("\"(\" cannot be compiled")));

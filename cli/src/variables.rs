@@ -64,6 +64,9 @@ pub struct Store {
     pub numbered: Vec<Vec<u8>>,
     /// Captures as they were when the location was selected.
     pub saved: BTreeMap<Vec<u8>, Known>,
+    /// The path by which it was selected, and where in it captures begin.
+    pub path: Vec<u8>,
+    pub places: BTreeMap<Vec<u8>, usize>,
 }
 
 impl Store {
@@ -71,6 +74,19 @@ impl Store {
     pub fn keep(&mut self, captures: Captures) {
         self.values.extend(captures.named.into_iter().map(|(name, value)| (name, Ok(value))));
         self.numbered = captures.numbered;
+    }
+
+    /// What the regex of a location does, for this path.
+    pub fn keep_of_path(&mut self, path: &[u8], captures: Captures) {
+        self.path = path.to_vec();
+        self.places.extend(captures.named.iter().map(|(name, _)| name.clone()).zip(captures.places.iter().copied()));
+        self.keep(captures);
+    }
+
+    /// The path from which a lone capture comes that is compared, and the place of that in it.
+    pub fn place_of_capture(&self) -> Option<(&[u8], usize)> {
+        let (name, _) = self.saved.first_key_value().filter(|_| self.saved.len() == 1)?;
+        Some((&self.path, *self.places.get(name)?))
     }
 
     /// Puts captures back.

@@ -199,7 +199,7 @@ impl<'c> Walk<'c> {
             (request.uri.clone(), request.method.clone())
         };
         let located = location(&self.server, &uri, &method);
-        located.captures.into_iter().for_each(|captures| self.store.borrow_mut().keep(captures));
+        located.captures.into_iter().for_each(|captures| self.store.borrow_mut().keep_of_path(&uri, captures));
         self.move_to(Rc::new(located.place));
         if self.place().location().is_some_and(|location| location.neighbours.is_internal)
             && !self.request.borrow().is_internal

@@ -142,7 +142,8 @@ impl<'r> Request<'r> {
             for (i, &index) in indexes.iter().enumerate() {
                 saved.add(i).write(*self.get().variables.add(index));
             }
-            Some(Captures(Some((saved, indexes.len()))))
+            let uri = &self.get().uri;
+            Some(Captures(Some(Saved { values: saved, count: indexes.len(), path: (uri.data, uri.len) })))
         }
     }
 
@@ -152,15 +153,24 @@ impl<'r> Request<'r> {
             return true;
         }
         match captures.0 {
-            Some((saved, length)) if length == indexes.len() => {
+            Some(saved) if saved.count == indexes.len() => {
                 for (i, &index) in indexes.iter().enumerate() {
                     // SAFETY: as for `save_captures`, with as many values.
-                    unsafe { *self.get().variables.add(index) = saved.add(i).read() };
+                    unsafe { *self.get().variables.add(index) = saved.values.add(i).read() };
                 }
                 true
             }
             _ => false,
         }
+    }
+
+    /// The path from which nginx has captured a lone variable, and the place of that in it.
+    pub fn place_of_capture(self, captures: Captures) -> Option<(&'r [u8], usize)> {
+        let saved = captures.0.filter(|saved| saved.count == 1)?;
+        // SAFETY: as for `save_captures`; the path is in the request's memory, which nginx does not write to again.
+        let (value, path) = unsafe { (saved.values.as_ref(), bytes(saved.path.0, saved.path.1)) };
+        let place = value.data.addr().checked_sub(path.as_ptr().addr()).filter(|place| *place < path.len())?;
+        Some((path, place))
     }
 
     /// A CORS preflight, and nothing that a backend could take for another method.
@@ -345,9 +355,16 @@ fn first_pass() -> *mut c_void {
     ptr::addr_of!(MARK).cast_mut().cast()
 }
 
-/// Variables as they were, in the request's memory.
+/// Variables as they were, in the request's memory, and the path that they may be parts of.
 #[derive(Clone, Copy, Default)]
-pub struct Captures(Option<(NonNull<ngx_http_variable_value_t>, usize)>);
+pub struct Captures(Option<Saved>);
+
+#[derive(Clone, Copy)]
+struct Saved {
+    values: NonNull<ngx_http_variable_value_t>,
+    count: usize,
+    path: (*const u8, usize),
+}
 
 /// A state with what proves that it is one.
 struct Attached {

@@ -286,6 +286,45 @@ fn a_comparison_covers_what_nginx_reads_alone() {
     }
 }
 
+/// An organisation's id may be the same number as a user's.
+#[test]
+fn a_comparison_with_another_part_of_the_path_covers_nothing() {
+    let nginx = Setup::new().server(&format!(
+        "{TEMPLATE}
+        location ~ ^/api/users/[^/]+/orgs/(?<org>[^/]+)(?:/|$) {{
+            jwt_user_scope $org; jwt_user_scope_claim orgs; proxy_pass http://unix:echo.sock; }}
+        location ~ ^/api/users/[^/]+/named/(?<user_id>[^/]+)(?:/|$) {{
+            jwt_user_scope on; jwt_user_scope_claim orgs; proxy_pass http://unix:echo.sock; }}
+        location ~ ^/api/users/[^/]+/moved/(?<user_id>[^/]+)(?:/|$) {{
+            rewrite ^/api/users/(.*)$ /api/users/$1/x break;
+            jwt_user_scope on; jwt_user_scope_claim orgs; proxy_pass http://unix:echo.sock; }}
+        location ~ ^/api/users/(?<user_id>[^/]+)/kept/ {{
+            rewrite ^/api/users/(.*)$ /api/users/$1/x break; jwt_user_scope on; proxy_pass http://unix:echo.sock; }}
+        location ~ ^/api/users/(?<user_id>[^/]+)(?:/|$) {{
+            jwt_user_scope on;
+            proxy_pass http://unix:echo.sock;
+            location ~ /nested/ {{ proxy_pass http://unix:echo.sock; }}
+        }}"
+    ));
+    let token = token(claims(r#""uid":"7","orgs":["42","7"]"#));
+    let ask = |path: &str| get(path).token(&token).send(&nginx);
+    for path in [
+        "/api/users/42/orgs/42",
+        "/api/users/41/orgs/42",
+        "/api/users/42/orgs/%342/x",
+        "/api/users/7/orgs/7",
+        "/api/users/42/named/42",
+        "/api/users/42/moved/42",
+    ] {
+        assert_eq!(word(&ask(path)), UNCOVERED, "{path}");
+    }
+    for path in
+        ["/api/users/7", "/api/users/%37/x", "/api/users/7/kept/x", "/api/users/7/nested/x", "/api/users/7/x%20y"]
+    {
+        expect(path, "ok", &ask(path));
+    }
+}
+
 /// What everybody reads alike may have become another way to the same user.
 #[test]
 fn a_rewrite_from_one_template_to_another_is_covered() {

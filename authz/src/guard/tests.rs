@@ -338,6 +338,20 @@ fn tells_what_nginx_reads_as_others_do() {
     }
 }
 
+#[test]
+fn tells_the_user_from_another_of_the_same_name() {
+    let guard = guard(&["/api/users/:id"]);
+    for (path, place, elsewhere) in [
+        ("/api/users/42/orgs/42", 11, false),
+        ("/api/users/42/orgs/42", 19, true),
+        ("/api/users/42/orgs/42", 0, true),
+        ("/API/Users/42", 11, false),
+        ("/internal/42", 10, false),
+    ] {
+        assert_eq!(guard.is_elsewhere(path.as_bytes(), place), elsewhere, "{path} {place}");
+    }
+}
+
 /// To who ignores the case of letters, nginx may have found the wrong location.
 #[test]
 fn exempts_what_is_written_as_the_template_is() {
