@@ -6,26 +6,66 @@ use crate::regex::{Piece, after_opening, alternatives, group, is_assertion, name
 /// that the path without one is another location's.
 pub fn demands_slash(regex: &[u8], names: &[&[u8]]) -> bool {
     let Some((_, rest)) = last_group(regex, names) else { return false };
-    let end = alternatives(rest).next().unwrap_or_default();
+    let end = alternatives(behind_groups(rest)).next().unwrap_or_default();
     let end = without_whatever(end.strip_suffix(b"$").unwrap_or(end));
     let slashes: [&[u8]; 3] = [b"/", b"[/]", b"(?:/)"];
     slashes.iter().any(|slash| end.ends_with(slash))
 }
 
+/// What stands behind the groups that end right here, be they left out or not: then there is no user.
+fn behind_groups(mut rest: &[u8]) -> &[u8] {
+    while let [b')', b'?', behind @ ..] | [b')', behind @ ..] = rest {
+        rest = behind;
+    }
+    rest
+}
+
 /// Whether a regex may be content with the beginning of a segment as the compared group: `^/users/(?<user_id>\w+)`
-/// and `^/users/(?<user_id>\w+)/?` find user A in `/users/A.B`.
+/// and `^/users/(?<user_id>\w+)/?` find user A in `/users/A.B`. So may one with its end, as `^/users/\w*-?(?<user_id>\w+)`.
 pub fn takes_part_of_segment(regex: &[u8], names: &[&[u8]]) -> bool {
     let Some((inside, rest)) = last_group(regex, names) else { return false };
+    if is_lazy_by_flag(regex) || may_begin_within_segment(before_group(regex, names)) {
+        return true;
+    }
     // To the end of the segment, unless what comes next is not to be had there.
     let takes_all = matches!(inside, b"[^/]+" | b"[^/]*" | b"[^\\/]+") && may_be_nothing(rest, 0);
     inside != b"[^/]++" && !takes_all && !goes_on_certainly(rest, 0)
 }
 
-/// Whether a regex with a compared group may find its path behind another one: it is not anchored, or something before
-/// the group takes slashes.
+/// Whether the flag that makes all repetitions lazy is set somewhere: `(?U)`, `(?iU:`.
+fn is_lazy_by_flag(regex: &[u8]) -> bool {
+    syntax(regex).filter(|&(_, byte, _)| byte == b'(').any(|(at, ..)| {
+        let flags = regex[at + 1..].strip_prefix(b"?").unwrap_or_default();
+        flags.iter().take_while(|b| b.is_ascii_alphabetic()).any(|b| *b == b'U')
+    })
+}
+
+/// Whether what stands between the last slash and the compared group may be more or less of its segment.
+fn may_begin_within_segment(before: &[u8]) -> bool {
+    let mut between = before.rsplit(|b| *b == b'/').next().unwrap_or_default();
+    // Of a group that stands open, what the compared one is in.
+    while let Some(opened) = between.strip_prefix(b"(").filter(|opened| group(opened).is_none()) {
+        between = alternatives(after_opening(opened)).last().unwrap_or_default();
+    }
+    before.contains(&b'/') && syntax(between).any(|(_, byte, _)| b"?*+{.|".contains(&byte))
+}
+
+/// Whether a regex with a compared group may find its path behind another one: it is not anchored, something before
+/// the group takes slashes, or the group may match again, behind itself.
 pub fn is_unanchored(regex: &[u8], names: &[&[u8]]) -> bool {
     alternatives(regex).any(|alternative| holds_group(alternative, names) && !is_anchored(alternative, names, 0))
         || takes_slashes(before_group(regex, names))
+        || is_in_repeated_group(regex, names)
+}
+
+fn is_in_repeated_group(regex: &[u8], names: &[&[u8]]) -> bool {
+    let is_repeated = |behind: &[u8]| is_repeated(behind) && !behind.starts_with(b"{1}");
+    let mut opened = syntax(regex).filter(|&(_, byte, _)| byte == b'(').map(|(at, ..)| &regex[at..]);
+    opened.any(|at| {
+        let Some((inside, behind)) = group(&at[1..]) else { return false };
+        let holds_it = after_name(at, names).is_none() && holds_group(inside, names);
+        holds_it && is_repeated(behind) && may_hold_slash(after_opening(inside))
+    })
 }
 
 /// Whether a regex may find a path that begins so, whatever follows: `\.png$`, `^/api/`, `^/.+\.png$`.
@@ -141,12 +181,38 @@ fn may_hold_slash(regex: &[u8]) -> bool {
 fn is_slash(piece: &Piece) -> bool {
     match piece {
         Piece::Byte(b) => matches!(b, b'/' | b'.'),
-        Piece::Escape(b) => b"/SDWN".contains(b),
-        Piece::Class(class) => {
-            let names_it =
-                class.contains(&b'/') || class.windows(2).any(|pair| pair[0] == b'\\' && b"SDW".contains(&pair[1]));
-            names_it != class.starts_with(b"^")
+        // In doubt it may.
+        Piece::Escape(b) => b"/SDWNHVXC".contains(b),
+        Piece::Property { name, is_not } => *is_not || !matches!(name, [b'L' | b'N', ..]),
+        Piece::Class(class) => match class.strip_prefix(b"^") {
+            Some(others) => names_slash(others) != Some(true),
+            None => names_slash(class) != Some(false),
+        },
+    }
+}
+
+/// Whether a slash is in a class. `None` where that cannot be told.
+fn names_slash(class: &[u8]) -> Option<bool> {
+    let mut rest = class;
+    loop {
+        let (is_it, behind) = match rest {
+            [] => return Some(false),
+            [b'[', b':', posix @ ..] => {
+                let end = posix.windows(2).position(|pair| pair == b":]")?;
+                let (name, is_not) =
+                    posix[..end].strip_prefix(b"^").map_or((&posix[..end], false), |name| (name, true));
+                let holds_it: [&[u8]; 4] = [b"ascii", b"graph", b"print", b"punct"];
+                (holds_it.contains(&name) != is_not, &posix[end + 2..])
+            }
+            [b'\\', b'p' | b'P' | b'Q' | b'x' | b'o', ..] => return None,
+            [b'\\', b, behind @ ..] => (b"/SDWHVN".contains(b), behind),
+            [from, b'-', to, behind @ ..] if *to != b'\\' && *to != b'[' => ((*from..=*to).contains(&b'/'), behind),
+            [b, behind @ ..] => (*b == b'/', behind),
+        };
+        if is_it {
+            return Some(true);
         }
+        rest = behind;
     }
 }
 
@@ -203,7 +269,7 @@ fn goes_on_certainly(rest: &[u8], depth: usize) -> bool {
     let behind = match rest {
         [b'$', ..] | [b'\\', b'z' | b'Z', ..] => return true,
         // The end of a group around the one that is looked at, or of its alternative in there.
-        [b')', behind @ ..] => return goes_on_certainly(behind, depth),
+        [b')', ..] => return goes_on_certainly(behind_groups(rest), depth),
         [b'|', others @ ..] => return group(others).is_some_and(|(_, behind)| goes_on_certainly(behind, depth)),
         [b'[', b'/', b']', behind @ ..] => behind,
         // Classes, back references and assertions are letters or digits.
@@ -231,7 +297,7 @@ fn may_be_nothing(rest: &[u8], depth: usize) -> bool {
     let Some((piece, mut behind)) = piece(rest) else { return rest.is_empty() };
     match piece {
         // The end of a group around the one that is looked at, or of its alternative in there.
-        Piece::Byte(b')') => return may_be_nothing(behind, depth),
+        Piece::Byte(b')') => return may_be_nothing(behind_groups(rest), depth),
         Piece::Byte(b'|') => return group(behind).is_none_or(|(_, behind)| may_be_nothing(behind, depth)),
         Piece::Byte(b'(') if depth < MAX_DEPTH => {
             let Some((inside, after)) = group(behind) else { return false };
@@ -257,7 +323,7 @@ mod tests {
 
     #[test]
     fn finds_demanded_slashes() {
-        let rows: [(&[u8], bool); 43] = [
+        let rows: [(&[u8], bool); 48] = [
             (b"^/users/(?<user_id>[^/]+)/", true),
             (b"^/users/(?P<user_id>[^/]+)/", true),
             (b"^/users/(?'user_id'[^/]+)/", true),
@@ -301,6 +367,11 @@ mod tests {
             (b"^/(?<user_id>((a)(b)))/", true),
             (b"^/(?<user_id>((a)(b)))x", false),
             (b"^/(?<user_id>[^/]+)/|", true),
+            (b"^/users/((?<user_id>[^/]+))(?:/|$)", false),
+            (b"^/users/(?>(?<user_id>[^/]+))(?:/|$)", false),
+            (b"^/users/(?:me|(?<user_id>[^/]+))(?:/|$)", false),
+            (b"^/users(?:/(?<user_id>[^/]+))?(?:/|$)", false),
+            (b"^/users(?:/(?<user_id>[^/]+))/", true),
         ];
         for (regex, demanded) in rows {
             assert_eq!(demands_slash(regex, &[b"user_id"]), demanded, "{}", regex.escape_ascii());
@@ -336,7 +407,7 @@ mod tests {
             b"^/u/(?<user_id>\\w+)(?:/|$)?",
             b"^/u/(?<user_id>\\w+)(?:(?:/|))",
             b"^/u/(?<user_id>\\w+)(?!x)",
-            b"^/u/((?<user_id>\\w+))?(?:/|$)",
+            b"^/u/((?<user_id>\\w))*(?:/|$)",
             b"^/u/((?<user_id>\\w+))",
             b"^/u/(?<user_id>\\w+)(?<=x)",
             b"^/u/(?<user_id>\\w+)(?<!x>/)",
@@ -354,6 +425,13 @@ mod tests {
             b"^/u/(?:(?<user_id>\\w+)|me)",
             b"^/u/(?:(?<user_id>\\w+)|me)?(?:/|$)",
             b"^/u/(?:(?<user_id>\\w+)|me",
+            b"^/u/(?:[^/]+-)?(?<user_id>[^/]+)(?:/|$)",
+            b"^/u/[a-z]*(?<user_id>\\d+)(?:/|$)",
+            b"^/u/\\w*-?(?<user_id>\\w+)(?:/|$)",
+            b"^/u/.(?<user_id>[^/]+)(?:/|$)",
+            b"^/u/(?:a|ab)(?<user_id>[^/]+)(?:/|$)",
+            b"(?U)^/u/(?<user_id>[^/]+)",
+            b"(?iU)^/u/(?<user_id>[^/]+)",
         ] {
             assert!(takes_part_of_segment(regex, &[b"user_id"]), "{}", regex.escape_ascii());
         }
@@ -396,6 +474,11 @@ mod tests {
             b"^/u/(?:me|(?<user_id>\\w+)|(?:all|some))/",
             b"^/u/(?<user_id>\\w+",
             b"^/u/",
+            b"^/u/user-(?<user_id>[^/]+)(?:/|$)",
+            b"^/(?:u|users)/(?<user_id>[^/]+)(?:/|$)",
+            b"^/u(?:/(?<user_id>[^/]+))?(?:/|$)",
+            b"^/u/(?i:(?<user_id>[^/]+))(?:/|$)",
+            b"(?i)^/u/(?<user_id>[^/]+)",
         ] {
             assert!(!takes_part_of_segment(regex, &[b"user_id"]), "{}", regex.escape_ascii());
         }
@@ -428,6 +511,18 @@ mod tests {
             b"^/\\S+/users/(?<user_id>[^/]+)",
             b"^/[^.]+/users/(?<user_id>[^/]+)",
             b"^/.{1,9}/users/(?<user_id>[^/]+)",
+            b"^/api/[!-z]+/(?<user_id>[^/]+)",
+            b"^/api/[[:graph:]]+/(?<user_id>[^/]+)",
+            b"^/api/[a[:^alpha:]]+/(?<user_id>[^/]+)",
+            b"^/api/[^[:alpha:]]+/(?<user_id>[^/]+)",
+            b"^/api/\\H+/(?<user_id>[^/]+)$",
+            b"^/api/\\V+/(?<user_id>[^/]+)$",
+            b"^/api/\\X+/(?<user_id>[^/]+)$",
+            b"^/api/\\PL+/(?<user_id>[^/]+)$",
+            b"^/api/users\\p{Any}*/(?<user_id>[^/]+)$",
+            b"^/api/[\\p{Any}]*/(?<user_id>[^/]+)$",
+            b"^/api/users/(?:(?<user_id>[^/]+)/)+",
+            b"^/api(?:/users/(?<user_id>[^/]+))*",
         ] {
             assert!(is_unanchored(regex), "{}", regex.escape_ascii());
         }
@@ -448,6 +543,13 @@ mod tests {
             b"^/(?!.*\\.\\.)users/(?<user_id>[^/]+)",
             b"^/(?:v\\d+)*/users/(?<user_id>[^/]+)",
             b"^/[^/.]+/users/(?<user_id>[^/]+)",
+            b"^/[[:alpha:]]+/users/(?<user_id>[^/]+)",
+            b"^/[a-z0-9_-]+/users/(?<user_id>[^/]+)",
+            b"^/[^[:punct:]]+/users/(?<user_id>[^/]+)",
+            b"^/\\p{Lu}+/users/(?<user_id>[^/]+)",
+            b"^/api/users/(?:(?<user_id>[^/]+)/)?",
+            b"^/api/users/(?:(?<user_id>[^/]+)/){1}",
+            b"^/api/users/(?<user_id>[a-z]+)+/",
             b"txt$",
         ] {
             assert!(!is_unanchored(regex), "{}", regex.escape_ascii());

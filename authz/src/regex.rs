@@ -7,11 +7,26 @@ pub(crate) enum Piece<'r> {
     Escape(u8),
     /// The inside of a class.
     Class(&'r [u8]),
+    /// A Unicode property, or its opposite.
+    Property {
+        name: &'r [u8],
+        is_not: bool,
+    },
 }
 
 /// The part that a regex begins with, and what stands behind it.
 pub(crate) fn piece(regex: &[u8]) -> Option<(Piece<'_>, &[u8])> {
     Some(match regex {
+        [b'\\', kind @ (b'p' | b'P'), named @ ..] => {
+            let (name, behind) = match named {
+                [b'{', named @ ..] => {
+                    let end = named.iter().position(|b| *b == b'}')?;
+                    (&named[..end], &named[end + 1..])
+                }
+                named => named.split_at_checked(1)?,
+            };
+            (Piece::Property { name, is_not: *kind == b'P' }, behind)
+        }
         [b'\\', b, behind @ ..] => (Piece::Escape(*b), behind),
         [b'[', ..] => {
             let end = syntax(regex).find(|&(_, byte, _)| byte == b']')?.0;
@@ -50,13 +65,16 @@ pub(crate) fn opening(regex: &[u8]) -> Option<usize> {
 /// The bytes that are neither escaped nor in a class, each with its place, and how many more groups are open behind it
 /// than were at first.
 pub(crate) fn syntax(regex: &[u8]) -> impl Iterator<Item = (usize, u8, i32)> {
-    let (mut depth, mut class, mut escaped) = (0, false, false);
+    let (mut depth, mut class, mut posix, mut escaped) = (0, false, false, false);
     regex.iter().enumerate().filter_map(move |(i, &b)| {
         if escaped || b == b'\\' {
             escaped = !escaped;
             return None;
         }
         match b {
+            // "[:alpha:]" within a class.
+            b'[' if class && regex.get(i + 1) == Some(&b':') => posix = true,
+            b']' if posix => posix = regex[i - 1] != b':',
             b'[' => class = true,
             b']' => class = false,
             b'(' if !class => depth += 1,
