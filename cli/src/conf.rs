@@ -110,12 +110,20 @@ impl Conf {
 
     /// The blocks that a part of a configuration would stand in.
     pub fn missing(&self) -> Option<&'static str> {
-        let has = |is_it: fn(&Kind) -> bool| self.top.levels.iter().any(|level| is_it(&level.kind));
         match () {
-            () if has(|kind| matches!(kind, Kind::Http)) => None,
-            () if has(|kind| matches!(kind, Kind::Server { .. })) => Some("\"http\""),
+            () if self.has(|kind| matches!(kind, Kind::Http)) => None,
+            () if self.has_servers() => Some("\"http\""),
             () => Some("\"http\" and \"server\""),
         }
+    }
+
+    /// Whether servers are whole, as far as they are here.
+    pub fn has_servers(&self) -> bool {
+        self.has(|kind| matches!(kind, Kind::Http | Kind::Server { .. }))
+    }
+
+    fn has(&self, is_it: fn(&Kind) -> bool) -> bool {
+        self.top.levels.iter().any(|level| is_it(&level.kind))
     }
 }
 

@@ -6,10 +6,11 @@ use crate::report::{By, Report, quoted_path, without_tokens};
 use crate::request::{Request, Target};
 use crate::server::{Address, Served, server};
 use crate::walk::{Answer, Next, Walk};
-use crate::{Call, Failure, Output, hint, uri};
+use crate::{Call, Failure, Output, form, hint, uri};
 
 /// Who answers what nginx itself takes for no request.
 const NO_PATH: &str = "itself: this is no path, or leads above the root";
+const LONG: &str = "a line of the request is longer than 8 KiB: unless large_client_header_buffers allows it, nginx answers 400 or 414";
 const TWO_TOKENS: &str = "itself: there are two \"Authorization\" headers";
 
 /// Runs the command.
@@ -27,6 +28,7 @@ pub fn run(options: &Explain, call: Call) -> Result<Output, Failure> {
     request.client.clone_from(&options.client);
     let input = (call.input)().map_err(|error| Failure(format!("standard input cannot be read: {error}")))?;
     let presented = Presented::of(options, input, &mut request);
+    let (malformed, is_long) = (form::refusal(&request), form::is_long(&request, presented.length()));
     let dropped = request.receive(&server);
     let is_second = presented.bare.is_some() && presented.authorization.is_some() && !conf.top.takes_other_tokens();
     let (first, server) = match uri {
@@ -34,7 +36,9 @@ pub fn run(options: &Explain, call: Call) -> Result<Output, Failure> {
         Some(uri) => {
             request.uri = uri;
             let is_refused = is_second || request.has_two_authorizations();
-            (if is_refused { Next::Answer(Answer::by(400, TWO_TOKENS)) } else { Next::Server }, server)
+            let two = is_refused.then_some((400, TWO_TOKENS));
+            let refusal = malformed.or(two).map(|(status, by)| Next::Answer(Answer::by(status, by)));
+            (refusal.unwrap_or(Next::Server), server)
         }
     };
     let about = about(&request);
@@ -43,6 +47,7 @@ pub fn run(options: &Explain, call: Call) -> Result<Output, Failure> {
     captures.into_iter().for_each(|captures| walk.store.borrow_mut().keep(captures));
     walk.go(first)?;
     let mut report = report(about, walk)?;
+    report.notes.extend(is_long.then(|| LONG.into()));
     report.notes.extend(dropped.iter().map(|name| {
         format!("nginx drops the header {}: see underscores_in_headers and ignore_invalid_headers", quoted_path(name))
     }));
@@ -80,6 +85,10 @@ fn report(about: String, walk: Walk) -> Result<Report, Failure> {
         return Err(Failure("there are more --jwks than \"jwt_user_scope_key_request\" directives".into()));
     }
     let mut not_followed = walk.not_followed.take();
+    // Of a part of a configuration, not all locations are here.
+    if !walk.conf.has_servers() && walk.place().location().is_none() {
+        not_followed.push("locations that are not in this part");
+    }
     not_followed.sort_unstable();
     not_followed.dedup();
     let unread: Vec<_> = walk.unread.take().into_iter().map(str::to_owned).collect();
@@ -134,7 +143,7 @@ pub struct Presented {
 }
 
 impl Presented {
-    /// A line end behind it is none of it. A scheme before it shows that a header was copied.
+    /// A line end behind it is none of it, and of a bare token no space: nginx takes spaces away from the end of a header. A scheme before it shows that a header was copied.
     fn of(options: &Explain, input: Vec<u8>, request: &mut Request) -> Self {
         let input = input.strip_suffix(b"\n").unwrap_or(&input);
         let input = input.strip_suffix(b"\r").unwrap_or(input);
@@ -146,16 +155,22 @@ impl Presented {
         } else {
             None
         };
+        let spaces = input.iter().rev().take_while(|b| **b == b' ').count();
         match value {
             Some(value) => {
                 request.headers.push((b"Authorization".to_vec(), value.to_vec()));
                 Self { bare: None, authorization: Some(value.to_vec()) }
             }
             None => Self {
-                bare: Some(input.to_vec()).filter(|token| !token.is_empty()),
+                bare: Some(input[..input.len() - spaces].to_vec()).filter(|token| !token.is_empty()),
                 authorization: request.header(b"authorization").map(<[u8]>::to_vec),
             },
         }
+    }
+
+    /// Bytes of the bare token.
+    fn length(&self) -> usize {
+        self.bare.as_ref().map_or(0, Vec::len)
     }
 
     /// `$http_authorization` where a bare token is, unless the location takes its token from somewhere else.

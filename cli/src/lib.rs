@@ -10,6 +10,7 @@ mod decide;
 mod details;
 mod explain;
 mod files;
+mod form;
 mod guard;
 mod hint;
 mod include;

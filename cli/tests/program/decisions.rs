@@ -226,6 +226,44 @@ fn nginx_refuses_two_headers_with_a_token() {
 }
 
 #[test]
+fn nginx_refuses_what_has_not_the_form_of_a_request() {
+    let room = Room::new(&format!("server {{ {LOCATION} }}"));
+    let token = room.mint(&["--user", "A"]);
+    let rows: [(&[&str], u16, &str); 6] = [
+        (&["--method", "get"], 400, "this is no method"),
+        (&["--method", "TRACE"], 405, "it takes no such method"),
+        (&["--host", "a b"], 400, "this is no host"),
+        (&["--header", "Bad Header: x"], 400, "this is no header"),
+        (&["--header", "Content-Length: x"], 400, "this is no length"),
+        (&["--header", "Transfer-Encoding: gzip"], 501, "it knows no transfer coding but \"chunked\""),
+    ];
+    for (options, status, why) in rows {
+        let said = room.explain(&[&["--path", "/api/users/A"], options].concat(), &token);
+        let result = format!("result: not asked: nginx answers with {status} by itself: {why}\n");
+        assert!(said.status == 1 && said.stdout.contains(&result), "{said:?}");
+    }
+    let long = room.mint(&["--user", "A", "--claim", &format!("x={}", "x".repeat(6200))]);
+    let said = room.explain(&["--path", "/api/users/A"], &long);
+    assert!(
+        said.word() == "ok" && said.stdout.contains("note: a line of the request is longer than 8 KiB"),
+        "{said:?}"
+    );
+    let said = room.explain(&["--path", "/api/users/A"], &format!("{token}  "));
+    assert!(said.word() == "ok" && !said.stdout.contains("longer than"), "{said:?}");
+}
+
+/// A part of a configuration does not say what else there is.
+#[test]
+fn nothing_is_said_of_locations_that_are_not_there() {
+    let room = Room::new(LOCATION);
+    let said = room.explain(&["--path", "/other"], "");
+    assert_eq!(said.status, 2, "{said:?}");
+    assert!(said.stdout.contains("not followed here: locations that are not in this part"), "{said:?}");
+    let room = Room::new(&format!("server {{ {LOCATION} }}"));
+    assert_eq!(room.explain(&["--path", "/other"], "").status, 0);
+}
+
+#[test]
 fn a_preflight_passes_without_a_token() {
     let room = Room::new(&LOCATION.replace("on;", "on; jwt_user_scope_preflight on;"));
     let options = ["--path", "/api/users/A", "--method", "OPTIONS", "--header", "Origin: https://app.example"];
