@@ -106,7 +106,9 @@ impl<S: Copy + PartialEq> Layout<S> {
         let is_beside = |one: &&Location<S>| {
             one.server == checked.server && one.upstream == checked.upstream && !one.internal && !one.judged
         };
-        checked.upstream.and_then(|_| self.0.iter().find(is_beside)).map(|one| one.name.clone())
+        // A check may stand in a block of a location that has none itself, and that says so.
+        let mut others = self.0.iter().enumerate().filter(|(other, _)| *other != place).map(|(_, one)| one);
+        checked.upstream.and_then(|_| others.find(is_beside)).map(|one| one.name.clone())
     }
 
     /// The location without a check that nginx prefers to this one, or to one around it, since its prefix is longer.
@@ -230,8 +232,9 @@ mod tests {
     #[test]
     fn finds_who_passes_on_to_the_same_servers() {
         let checked = format!("!1~ {CHECKED}");
-        let rows: [(&[&str], Option<&str>); 11] = [
+        let rows: [(&[&str], Option<&str>); 12] = [
             (&[&checked], None),
+            (&["?1~ ^/checked/in/a/block"], None),
             (&[&checked, "1/"], Some("/")),
             (&[&checked, "?1= /api/users/health"], Some("/api/users/health")),
             (&[&checked, "/a", "1/b", ">1/b/c"], Some("/b")),
