@@ -321,7 +321,7 @@ pub fn count_request(r: Request) {
     if r.is_subrequest() {
         return;
     }
-    let word = State::find(r).and_then(|state| state.with_last(authz::Decision::word_index)?);
+    let word = State::find(r).and_then(|state| state.with_last(authz::Decision::word_index));
     if let (Some(word), Some(server)) = (word, server.counters()) {
         server.count(word);
     }

@@ -17,6 +17,13 @@ macro_rules! refusals {
                 }
             }
 
+            /// The place of that word in [`WORDS`].
+            pub(crate) fn word_index(self) -> usize {
+                match self {
+                    $(Self::$name => const { place_of($word) },)+
+                }
+            }
+
             /// The HTTP status of the answer.
             pub fn status(self) -> u16 {
                 match self {
@@ -139,6 +146,23 @@ pub const WORDS: [&str; 22] = [
     "ambiguous_path",
     "internal_error",
 ];
+
+/// The place of a word in [`WORDS`]. One that has none is an error of the compiler's.
+pub(crate) const fn place_of(word: &str) -> usize {
+    let mut place = 0;
+    while !is_same(WORDS[place].as_bytes(), word.as_bytes()) {
+        place += 1;
+    }
+    place
+}
+
+const fn is_same(one: &[u8], other: &[u8]) -> bool {
+    match (one, other) {
+        ([], []) => true,
+        ([a, one @ ..], [b, other @ ..]) => *a == *b && is_same(one, other),
+        _ => false,
+    }
+}
 
 /// The `WWW-Authenticate` challenge of a refusal (RFC 6750 section 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use std::num::NonZero;
 use std::rc::Rc;
 
 use cache::Place;
+use denied::place_of;
 use keys::KeysAtHand;
 use scope::User;
 
@@ -191,10 +192,14 @@ impl Decision {
         }
     }
 
-    /// The place of that word in [`WORDS`], where every word has one.
-    pub fn word_index(&self) -> Option<usize> {
-        let word = self.word();
-        WORDS.iter().position(|one| *one == word)
+    /// The place of that word in [`WORDS`].
+    pub fn word_index(&self) -> usize {
+        match self.outcome {
+            Ok(Granted::Ok) => const { place_of("ok") },
+            Ok(Granted::Bypassed) => const { place_of("bypassed") },
+            Ok(Granted::Preflight) => const { place_of("preflight") },
+            Err(denied) => denied.word_index(),
+        }
     }
 
     /// The verified user; of an array claim, the member that matched.
