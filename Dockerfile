@@ -10,12 +10,12 @@
 # NGINX_IMAGE     another image with nginx in it, on Debian or Ubuntu; where nginx is the distribution's own package, the
 #                 headers are too
 # NGINX_SOURCE    the address of nginx-<version>.tar.gz, from which the headers are made
-# NGINX_SOURCE_SHA256   the SHA-256 sum that this file must have
+# NGINX_SOURCE_SHA256   the SHA-256 sum that this file must have; without it, nothing is built from it
 # RUST_IMAGE      where the Rust toolchain is taken from
 
 ARG NGINX_VERSION=1.28.3
 ARG NGINX_IMAGE=nginx:${NGINX_VERSION}
-ARG RUST_IMAGE=rust:1-bookworm
+ARG RUST_IMAGE=rust:1.95-bookworm
 
 FROM ${RUST_IMAGE} AS rust
 
@@ -31,7 +31,7 @@ ARG NGINX_SOURCE=
 ARG NGINX_SOURCE_SHA256=
 RUN [ -z "${NGINX_SOURCE}" ] || { \
         curl -fsSL -o /tmp/nginx.tar.gz "${NGINX_SOURCE}" && \
-        { [ -z "${NGINX_SOURCE_SHA256}" ] || echo "${NGINX_SOURCE_SHA256}  /tmp/nginx.tar.gz" | sha256sum -c; } && \
+        echo "${NGINX_SOURCE_SHA256:?the sum of NGINX_SOURCE}  /tmp/nginx.tar.gz" | sha256sum -c && \
         mkdir /usr/src/nginx && tar -xzf /tmp/nginx.tar.gz --strip-components=1 -C /usr/src/nginx; \
     }
 COPY . .

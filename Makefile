@@ -5,6 +5,11 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
+# make divides what it reads at spaces.
+ifneq ($(words $(CURDIR)),1)
+$(error the path of this directory has a space in it: move it to one that has none)
+endif
+
 MODULE := $(CURDIR)/target/release/ngx_http_jwt_user_scope_module.so
 CDYLIB := target/release/libngx_http_jwt_user_scope_module.so
 PACKAGE := ngx_http_jwt_user_scope_module
