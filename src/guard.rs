@@ -2,7 +2,7 @@
 //!
 //! It judges before the access phase. Where only the access phase can tell, it looks at the decision afterwards.
 
-use authz::{Awaited, Comparison, Cover, Decision, Denied, Guard, Judgement, Path, Readings};
+use authz::{Awaited, Comparison, Cover, Decision, Denied, Guard, Judgement};
 use nginx_sys::ngx_int_t;
 
 use crate::conf::{Guarded, LocConf};
@@ -16,19 +16,15 @@ pub fn before_access(r: Request, guarded: &Guarded) -> ngx_int_t {
     if r.is_subrequest() || State::find(r).is_some_and(|state| state.judged.get()) {
         return DECLINED;
     }
-    let sent = r.path();
-    // The page of an `error_page` is not the client's request, but a named location forwards that as it was sent.
-    let raw = if r.is_first_pass() || !sent.rewritten { sent.raw } else { b"/" };
-    let path = Path { raw, ..sent };
+    let path = r.path();
+    let path = path.guarded(path.rewritten && !r.is_first_pass());
     let judgement = guarded.guard.judge_request(path);
-    if judgement.readings == Readings::NotUnder || (guarded.exempts && guarded.guard.exempts(&judgement, path)) {
+    if !guarded.guard.asks_for_cover(&judgement, path, guarded.exempts) {
         return DECLINED;
     }
     let Some(state) = State::of(r) else { return INTERNAL_ERROR };
     let cover = cover(r, &guarded.guard, state, &judgement);
-    // One that only reports leaves the judgement to the next, and so does a path that no comparison will be about: an
-    // `error_page` may send it elsewhere.
-    state.judged.set(!guarded.answers.report && cover != Cover::Refused);
+    state.judged.set(cover.is_final(guarded.answers.report));
     match cover {
         Cover::Covered | Cover::Refused => DECLINED,
         Cover::Awaited(awaited) => {

@@ -39,6 +39,14 @@ pub struct Comparison {
     pub guard_reports: bool,
 }
 
+impl Cover {
+    /// Whether the guard has nothing more to say of the request, wherever an `error_page` leads it. One that only reports
+    /// leaves the judgement to the next, and so does a path that no comparison will be about.
+    pub fn is_final(self, guard_reports: bool) -> bool {
+        !guard_reports && self != Self::Refused
+    }
+}
+
 impl Comparison {
     /// How a request stands. `user` is the value that is compared with, asked for when it matters.
     pub fn cover<'u>(self, judgement: &Judgement, user: impl FnOnce() -> Option<&'u [u8]>) -> Cover {
@@ -120,6 +128,14 @@ mod tests {
             assert_eq!(comparison.cover(judgement, || Some(b"A")), cover, "{comparison:?} {judgement:?}");
         }
         assert_eq!(PLAIN.cover(&own, || None), Cover::Uncovered, "no value to compare with");
+    }
+
+    #[test]
+    fn what_is_refused_or_reported_is_judged_again() {
+        for cover in [Cover::Covered, Cover::Refused, Cover::Awaited(Awaited::Grant), Cover::Uncovered] {
+            assert_eq!(cover.is_final(false), cover != Cover::Refused, "{cover:?}");
+            assert!(!cover.is_final(true), "{cover:?}");
+        }
     }
 
     #[test]

@@ -89,9 +89,14 @@ impl Guard {
         Judgement { readings, is_alike, nginx_agrees: is_alike || is_own, is_plain: false }
     }
 
-    /// Whether a location that is exempt serves a request of this judgement: everybody takes it for the location's own. Some
-    /// ignore the case of letters, and to them it may be a user's path that nginx has found elsewhere.
-    pub fn exempts(&self, judgement: &Judgement, path: Path) -> bool {
+    /// Whether a request needs cover: it may be some user's, and where its location is exempt, not everybody takes it for the
+    /// location's own.
+    pub fn asks_for_cover(&self, judgement: &Judgement, path: Path, is_exempt: bool) -> bool {
+        judgement.readings != Readings::NotUnder && !(is_exempt && self.exempts(judgement, path))
+    }
+
+    /// Some ignore the case of letters, and to them it may be a user's path that nginx has found elsewhere.
+    fn exempts(&self, judgement: &Judgement, path: Path) -> bool {
         let is_written = |path: &[u8]| {
             let text = decode(path, |_| true);
             let text = text.as_deref().unwrap_or(path);

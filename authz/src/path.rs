@@ -34,6 +34,12 @@ impl Path<'_> {
             && (is_plain(self.uri) || walk(self.uri, |b, _| Some((b, 1)), |_| true))
     }
 
+    /// The path that the guard judges. The page of an `error_page` is not what the client has asked for, but a named location
+    /// forwards that as it was sent.
+    pub fn guarded(self, was_redirected: bool) -> Self {
+        if was_redirected && self.rewritten { Self { raw: b"/", ..self } } else { self }
+    }
+
     /// Whether nginx would forward what an earlier location had for its path, after an internal redirect: a named location
     /// forwards what was sent, and another may have the earlier path within its own.
     pub fn still_holds(&self, earlier: &[u8]) -> bool {
@@ -163,6 +169,16 @@ impl Segment {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_guard_judges_what_was_sent_or_a_page() {
+        for (was_redirected, rewritten, raw) in
+            [(false, false, "/a"), (false, true, "/a"), (true, false, "/a"), (true, true, "/")]
+        {
+            let path = Path { raw: b"/a", uri: b"/page", rewritten }.guarded(was_redirected);
+            assert_eq!((path.raw, path.uri), (raw.as_bytes(), &b"/page"[..]), "{was_redirected} {rewritten}");
+        }
+    }
 
     #[test]
     fn an_earlier_path_is_found_in_a_later_one() {

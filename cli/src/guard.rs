@@ -20,20 +20,18 @@ impl Walk<'_> {
             return Ok(None);
         }
         let request = self.request.borrow().clone();
-        // The page of an `error_page` is not the client's request, but a named location forwards that as it was sent.
-        let raw = if request.was_redirected && request.rewritten { b"/" } else { &request.raw[..] };
-        let path = Path { raw, uri: &request.uri, rewritten: request.rewritten };
+        let path = Path { raw: &request.raw, uri: &request.uri, rewritten: request.rewritten };
+        let path = path.guarded(request.was_redirected);
         let judgement = guard.judge_request(path);
         if judgement.readings == Readings::NotUnder {
             self.tell_guard(State::Ok, "no backend takes the path for a user's");
             return Ok(None);
         }
-        if exempts && guard.exempts(&judgement, path) {
+        if !guard.asks_for_cover(&judgement, path, exempts) {
             return Ok(None);
         }
         let cover = self.cover(&place, guard, &judgement)?;
-        // One that only reports leaves the judgement to the next, and so does a path that no comparison will be about.
-        self.judged.set(!reports && cover != Cover::Refused);
+        self.judged.set(cover.is_final(reports));
         match cover {
             Cover::Refused => self.tell_guard(State::Ok, "the path rule will refuse it"),
             Cover::Covered => self.tell_guard(State::Ok, "the comparison with the path's user covers it"),
