@@ -210,6 +210,9 @@ pub(crate) fn algorithms<W: Word>(words: &[W]) -> Result<Algorithms, Wrong> {
     Ok(allowed)
 }
 
+/// Verified tokens remembered per worker, where the configuration says nothing. See docs/performance.md.
+pub const DEFAULT_CACHE: NonZeroUsize = NonZeroUsize::new(1000).unwrap();
+
 /// More tokens than memory has room for are a mistake in writing.
 const MAX_CACHE: usize = 10_000_000;
 

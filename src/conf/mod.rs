@@ -5,11 +5,10 @@ mod keys;
 mod warnings;
 
 use core::cell::{Cell, OnceCell, RefCell};
-use core::num::NonZeroUsize;
 use core::ptr::NonNull;
 use std::rc::Rc;
 
-use ::directives::{Check, ClaimVariable, ErrorBody, Guarding, LogLevel};
+use ::directives::{Check, ClaimVariable, DEFAULT_CACHE, ErrorBody, Guarding, LogLevel};
 use authz::{Cache, Guard, Policy, Scope};
 use nginx_sys::{NGX_LOG_ERR, NGX_LOG_INFO, NGX_LOG_NOTICE, NGX_LOG_WARN, ngx_http_complex_value_t};
 
@@ -21,9 +20,6 @@ use crate::keyset::FetchedSets;
 use crate::log;
 use crate::response::Challenges;
 use crate::status::Status;
-
-/// Verified tokens remembered per worker, where the configuration says nothing. See docs/performance.md.
-const DEFAULT_CACHE: NonZeroUsize = NonZeroUsize::new(1000).unwrap();
 
 /// The configuration cannot be used. Why has been logged.
 #[derive(Debug)]
@@ -175,34 +171,56 @@ impl LocConf {
     /// It cannot be built: a secret is missing or unfit.
     pub fn merge(&mut self, cf: Conf, prev: &Self) -> Result<(), Failed> {
         let says_itself = self.settings.check.is_some();
-        // An "if" or a "limit_except" block shares its location, which has been warned about.
-        let is_new = says_itself || !cf.is_unnamed_block();
         self.settings.inherit(&prev.settings);
+        self.captures = prev.captures.iter().copied().chain(cf.regex_captures()).collect();
         let answers = Rc::new(answers(&self.settings));
         let guard = self.settings.guard.as_ref().and_then(Guarding::in_force);
         self.guarded =
             guard.map(|(guard, exempts)| Guarded { guard: guard.clone(), exempts, answers: answers.clone() });
+        self.place = self.add_to_layout(cf, prev.place, says_itself);
+        self.count(cf);
+
+        // A process that only sends a signal serves nobody, and may have been started without the secret.
+        let check = self.settings.check.clone().filter(|_| !cf.is_signaller());
+        let Some(Check::On { scope, expected, position }) = check else { return Ok(()) };
+        let used = expected.map_or_else(Vec::new, |expected| cf.variables_of(expected));
+        let captures: Vec<_> = used.iter().copied().filter(|index| self.captures.contains(index)).collect();
+        // An "if" or a "limit_except" block shares its location, which has been warned about.
+        if says_itself || !cf.is_unnamed_block() {
+            self.warn(cf, scope, &captures, captures.len() == used.len(), &position);
+        }
+        self.active = Some(self.build(cf, answers, captures, (scope, expected, &position))?);
+        Ok(())
+    }
+
+    /// Adds a location to those that are looked at once all have been read. An unnamed block has the place of the location
+    /// around it.
+    fn add_to_layout(&self, cf: Conf, around: Option<usize>, says_itself: bool) -> Option<usize> {
+        let compares = matches!(self.settings.check, Some(Check::On { scope: Scope::User, .. }));
+        let is_exempt = self.guarded.as_ref().is_none_or(|guarded| guarded.exempts);
+        let is_open = !says_itself && !compares && is_exempt;
+        let location = cf.location(around, is_open, compares || self.guarded.is_some());
+        location.map(|location| cf.gathered().seen.layout.add(location)).or(around)
+    }
+
+    /// Has the server counted, where something is.
+    fn count(&mut self, cf: Conf) {
         cf.gathered().uses.guards |= self.guarded.is_some();
         self.counted = cf.gathered().status.map(|status| (status, status.server(&cf.server().name())));
         self.show_server(self.guarded.is_some());
-        let compares = matches!(self.settings.check, Some(Check::On { scope: Scope::User, .. }));
-        let exempts = self.guarded.as_ref().is_none_or(|guarded| guarded.exempts);
-        let is_open = !says_itself && !compares && exempts;
-        let location = cf.location(prev.place, is_open, compares || self.guarded.is_some());
-        self.place = location.map(|location| cf.gathered().seen.layout.add(location)).or(prev.place);
-        self.captures = prev.captures.iter().copied().chain(cf.regex_captures()).collect();
+    }
 
-        // A process that only sends a signal serves nobody, and may have been started without the secret.
-        match self.settings.check.clone() {
-            Some(Check::On { scope, expected, position }) if !cf.is_signaller() => {
-                self.active = Some(self.build(cf, answers, is_new, (scope, expected, &position))?);
-                Ok(())
-            }
-            _ => Ok(()),
+    /// Looks at what quietly undoes the check. `captures` are those that are compared, and `captured` tells whether nothing
+    /// else is.
+    fn warn(&self, cf: Conf, scope: Scope, captures: &[usize], captured: bool, position: &Position) {
+        let bypass = self.settings.bypass.clone().unwrap_or_default();
+        warnings::check(cf, scope, captures, captured, &bypass, position);
+        if let Some(place) = self.place.filter(|_| scope == Scope::User) {
+            cf.gathered().seen.checked.push((place, position.clone()));
         }
     }
 
-    /// Builds the check: what it asks for, the user that it compares with, and where its directive stands.
+    /// Builds the check: what it asks for, the captures and the user that it compares with, and where its directive stands.
     ///
     /// # Errors
     /// As for [`Self::merge`].
@@ -210,19 +228,9 @@ impl LocConf {
         &self,
         cf: Conf,
         answers: Rc<Answers>,
-        is_new: bool,
+        captures: Vec<usize>,
         (scope, expected, position): (Scope, Option<Expected>, &Position),
     ) -> Result<Active, Failed> {
-        let used = expected.map_or_else(Vec::new, |expected| cf.variables_of(expected));
-        let captures: Vec<_> = used.iter().copied().filter(|index| self.captures.contains(index)).collect();
-        let bypass = self.settings.bypass.clone().unwrap_or_default();
-        if is_new {
-            warnings::check(cf, scope, &captures, captures.len() == used.len(), &bypass, position);
-            if let Some(place) = self.place.filter(|_| scope == Scope::User) {
-                cf.gathered().seen.checked.push((place, position.clone()));
-            }
-        }
-
         let failed = |message| {
             log::conf_error(cf, format_args!("{message}"));
             Failed
@@ -257,7 +265,7 @@ impl LocConf {
             expected,
             captures,
             token: self.settings.token.flatten(),
-            bypass,
+            bypass: self.settings.bypass.clone().unwrap_or_default(),
             require: self.settings.require.clone().unwrap_or_default(),
             answers,
         })
