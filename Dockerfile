@@ -39,7 +39,7 @@ RUN if [ -d /usr/src/nginx ]; then export NGINX_UNPACKED=/usr/src/nginx; fi; scr
 
 FROM ${NGINX_IMAGE}
 COPY --from=build /usr/src/ngx_http_jwt_user_scope_module/target/release/ngx_http_jwt_user_scope_module.so /usr/lib/nginx/modules/
-# An image whose nginx does not load the module is none.
+# The build fails here if this nginx does not load the module.
 RUN nginx -t -g 'load_module modules/ngx_http_jwt_user_scope_module.so;'
 
 EXPOSE 8080

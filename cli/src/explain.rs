@@ -143,7 +143,8 @@ pub struct Presented {
 }
 
 impl Presented {
-    /// A line end behind it is none of it, and of a bare token no space: nginx takes spaces away from the end of a header. A scheme before it shows that a header was copied.
+    /// The line end behind it is not a part of it, nor are spaces behind a bare token, which nginx takes away from the end of
+    /// a header. A scheme before it shows that a header was copied.
     fn of(options: &Explain, input: Vec<u8>, request: &mut Request) -> Self {
         let input = input.strip_suffix(b"\n").unwrap_or(&input);
         let input = input.strip_suffix(b"\r").unwrap_or(input);

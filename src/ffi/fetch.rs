@@ -122,7 +122,7 @@ impl Fetch {
             let encoding = headers.content_encoding.as_ref().filter(|header| header.hash != 0);
             let encoding = encoding.map_or(&[][..], |header| bytes(header.value.data, header.value.len));
             let is_encoded = !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity");
-            // That of the answer before an error page is not that of the page.
+            // Each time: an error page may come after an answer, and has no problem of that one.
             self.problem.set(match () {
                 () if is_encoded => Some(Problem::Encoded),
                 () if r.is_stale() => Some(Problem::Stale),

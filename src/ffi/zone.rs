@@ -130,7 +130,7 @@ pub struct Stored {
     pub text: Vec<u8>,
 }
 
-/// What comes of asking for the turn.
+/// The answer to who asks for the turn to fetch.
 pub enum Attempt {
     /// It is the caller's.
     Begins(Turn),
