@@ -7,7 +7,8 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use authz::{ClaimName, Identity, Object, Verified, is_whole_in_a_header};
-use directives::{ClaimVariable, OWN};
+use directives::ClaimVariable;
+use directives::variables::{CLAIM, HEADER, OWN, PAYLOAD, RESULT, USER};
 use nginx_sys::{
     NGX_HTTP_VAR_NOCACHEABLE, NGX_HTTP_VAR_PREFIX, NGX_OK, ngx_http_request_t, ngx_http_variable_value_t, ngx_int_t,
     ngx_str_t,
@@ -20,9 +21,6 @@ use crate::ffi::{Conf, Getter, Request, VariableValue};
 use crate::handler;
 use crate::state::State;
 
-const CLAIM: &str = "jwt_user_scope_claim_";
-const HEADER: &str = "jwt_user_scope_header_";
-
 /// Registers the variables.
 ///
 /// # Errors
@@ -30,9 +28,9 @@ const HEADER: &str = "jwt_user_scope_header_";
 pub fn add(cf: Conf) -> Result<(), Failed> {
     let prefix = NGX_HTTP_VAR_PREFIX;
     let variables: [(&str, Getter, u32); 5] = [
-        ("jwt_user_scope_user", get_user, 0),
-        ("jwt_user_scope_result", get_result, 0),
-        ("jwt_user_scope_payload", get_payload, 0),
+        (USER, get_user, 0),
+        (RESULT, get_result, 0),
+        (PAYLOAD, get_payload, 0),
         (CLAIM, get_claim, prefix),
         (HEADER, get_header, prefix),
     ];

@@ -4,10 +4,11 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
+use directives::variables::Variable;
 use lexopt::{Arg, Parser, ValueExt};
 
 use crate::server::Address;
-use crate::variables::{Given, own};
+use crate::variables::Given;
 use crate::{Failure, time};
 
 /// What both commands are about: a place in a configuration, and a time.
@@ -161,7 +162,7 @@ fn variable(pair: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Failure> {
     let equals = pair.iter().position(|&b| b == b'=').filter(|&at| at > 0);
     let equals = equals.ok_or_else(|| Failure("--set takes <variable>=<value>".into()))?;
     let name = pair[..equals].to_ascii_lowercase();
-    if own(&name).is_some() {
+    if Variable::named(&name).is_some() {
         return Err(Failure("--set cannot give a variable of the module: these come from the verified token".into()));
     }
     Ok((name, pair[equals + 1..].to_vec()))

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use authz::{Conditions, Denied, Identity};
+use authz::{Conditions, Denied, Identity, Object};
 use directives::Requirement;
+use directives::variables::Variable;
 
 use crate::Failure;
 use crate::files;
@@ -43,16 +44,6 @@ impl From<Unknown> for Failure {
         };
         Self(format!("the value of ${name} {why}: give it with {option}"))
     }
-}
-
-/// Variables of the module, behind the beginning that all have.
-const FIXED: [&str; 3] = ["user", "result", "payload"];
-const MEMBERS: [&str; 2] = ["claim_", "header_"];
-
-/// What is behind the beginning, where the module has such a variable.
-pub fn own(name: &[u8]) -> Option<&str> {
-    let own = std::str::from_utf8(name.strip_prefix(directives::OWN)?).ok()?;
-    (FIXED.contains(&own) || MEMBERS.iter().any(|prefix| own.starts_with(prefix))).then_some(own)
 }
 
 /// What a request has set so far.
@@ -218,7 +209,7 @@ impl Walk<'_> {
     fn is_own(&self, name: &[u8]) -> bool {
         let is_defined = || self.conf.maps.contains_key(name) || self.conf.settable.contains(name);
         let is_set = || self.conf.set_variables.iter().any(|(set, _)| **set == *name);
-        is_set() || own(name).is_some_and(|own| FIXED.contains(&own) || !is_defined())
+        is_set() || Variable::named(name).is_some_and(|own| own.is_whole() || !is_defined())
     }
 
     fn own(&self, name: &[u8]) -> Result<Option<String>, Failure> {
@@ -228,19 +219,15 @@ impl Walk<'_> {
         if let Some((_, claim)) = self.conf.set_variables.iter().find(|(set, _)| **set == *name) {
             return Ok(identity.and_then(|identity| Some(identity.shown(claim)?.to_string())));
         }
-        let own = own(name).unwrap_or_default();
         let token = identity.map(Identity::token);
-        Ok(match own {
-            "user" => shown.user.filter(|user| authz::is_whole_in_a_header(user)),
-            "payload" => token.map(|token| token.claims().text().to_owned()),
-            "result" => shown.word.map(str::to_owned),
-            _ => {
-                let member = |prefix| own.strip_prefix(prefix);
-                let claim = member("claim_").and_then(|claim| token?.claims().get_folded(claim)?.into_shown());
-                let header = || member("header_").and_then(|header| token?.header().get_folded(header)?.into_shown());
-                claim.or_else(header).map(Into::into)
-            }
-        })
+        let member = |part: &Object, name| Some(part.get_folded(name)?.into_shown()?.to_string());
+        Ok(Variable::named(name).and_then(|own| match own {
+            Variable::User => shown.user.filter(|user| authz::is_whole_in_a_header(user)),
+            Variable::Payload => token.map(|token| token.claims().text().to_owned()),
+            Variable::Result => shown.word.map(str::to_owned),
+            Variable::Claim(name) => member(token?.claims(), name),
+            Variable::Header(name) => member(token?.header(), name),
+        }))
     }
 }
 

@@ -6,6 +6,7 @@
 mod keys;
 mod layout;
 mod settings;
+pub mod variables;
 mod words;
 
 use std::ffi::CStr;
@@ -15,7 +16,7 @@ use std::path::PathBuf;
 pub use keys::{DEFAULT_VARIABLE, Environment, KeyFile, KeyRequest, KeySources, Place, Secret};
 pub use layout::{Choice, Layout, Location, Shadow};
 pub use settings::{Bypass, Check, ClaimVariable, ErrorBody, Guarding, LogLevel, Requirement, Settings, holds};
-pub use words::{DEFAULT_CACHE, OWN, Wrong, claim_variable};
+pub use words::{DEFAULT_CACHE, Wrong, claim_variable};
 
 /// What reads a configuration, at the directive that it has come to.
 pub trait Reader {

@@ -6,6 +6,7 @@ use authz::{Algorithms, Cache, ClaimName, Denied, Guard, Keys, Policy, Rules, Sc
 
 use crate::Reader;
 use crate::keys::{self, KeySources};
+use crate::variables::Variable;
 use crate::words::{
     Wrong, algorithms, bypass_variables, cache_size, claim_name, compile_all, guard_templates, has_variable, invalid,
     is_off, leeway, names, once, one_of, realm, requirement, seconds,
@@ -237,6 +238,10 @@ impl<V, P> Bypass<V, P> {
         })
     }
 
+    fn has_header(&self, name: &str) -> bool {
+        self.variables.iter().any(|variable| Variable::named(variable) == Some(Variable::Header(name)))
+    }
+
     /// Whether it has this claim: it would hold for every token that has it.
     fn names(&self, claim: &ClaimName, set: &[ClaimVariable]) -> bool {
         let is_set = |variable: &[u8]| claim_of(variable, set).is_some_and(|known| known.is_same(claim));
@@ -250,9 +255,12 @@ fn claim_of<'s>(variable: &[u8], set: &'s [ClaimVariable]) -> Option<&'s ClaimNa
     set.iter().find(|(name, _)| **name == *variable).map(|(_, claim)| &**claim)
 }
 
-/// What stands behind the beginning of the module's own variables for claims.
+/// The claim of one of the module's own variables.
 fn own_claim(variable: &[u8]) -> Option<&str> {
-    std::str::from_utf8(variable.strip_prefix(b"jwt_user_scope_claim_")?).ok()
+    match Variable::named(variable)? {
+        Variable::Claim(name) => Some(name),
+        _ => None,
+    }
 }
 
 impl<V, P> Default for Bypass<V, P> {
@@ -356,7 +364,7 @@ impl<V: Clone, E: Clone, P: Clone + std::fmt::Display> Settings<V, E, P> {
             "the claim \"iss\""
         } else if asks(&self.audiences) && bypass.names(&member("aud"), set) {
             "the claim \"aud\""
-        } else if asks(&self.types) && bypass.variables.iter().any(|one| **one == *b"jwt_user_scope_header_typ") {
+        } else if asks(&self.types) && bypass.has_header("typ") {
             "the header \"typ\""
         } else {
             return Ok(());

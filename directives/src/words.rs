@@ -6,13 +6,11 @@ use std::rc::Rc;
 
 use authz::{Algorithms, ClaimName, Guard};
 
+use crate::variables::{OWN, Variable};
 use crate::{ClaimVariable, Reader};
 
 /// What is wrong with a directive, in nginx's words; the place is added.
 pub type Wrong = String;
-
-/// What the names of the module's variables begin with.
-pub const OWN: &[u8] = b"jwt_user_scope_";
 
 /// A word.
 pub(crate) trait Word: AsRef<[u8]> + Display {}
@@ -252,9 +250,9 @@ fn is_variables_only(word: &[u8]) -> bool {
 
 /// Whether a value uses a variable that every verified token fills.
 fn names_the_token(word: &[u8]) -> bool {
-    let own: [&[u8]; 4] =
-        [b"jwt_user_scope_user", b"jwt_user_scope_payload", b"jwt_user_scope_claim_exp", b"jwt_user_scope_header_alg"];
-    variables_of(word).any(|variable| own.iter().any(|name| variable.eq_ignore_ascii_case(name)))
+    use Variable::{Claim, Header, Payload, User};
+    let is_of_all = |name: &[u8]| matches!(Variable::named(name), Some(User | Payload | Claim("exp") | Header("alg")));
+    variables_of(word).any(|name| is_of_all(&name.to_ascii_lowercase()))
 }
 
 /// The names of a value's variables, where it is made of nothing else.
