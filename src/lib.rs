@@ -30,7 +30,7 @@ use nginx_sys::{
 use crate::boundary::{catch, catch_conf};
 use crate::conf::directives::COMMANDS;
 use crate::conf::{Failed, LocConf, MainConf};
-use crate::ffi::{Conf, Place, Request};
+use crate::ffi::{Conf, End, Request};
 use crate::response::Passage;
 
 /// The access check. It must be registered before `ngx_http_access_module`, since the handlers of a phase run in reverse.
@@ -139,11 +139,11 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
         let cf = unsafe { Conf::from_ptr(cf) };
         let uses = cf.gathered().uses;
         let add = |used: bool, phase, handler, place| !used || cf.add_phase_handler(phase as usize, handler, place);
-        let handlers = add(uses.guards, ngx_http_phases_NGX_HTTP_POST_READ_PHASE, begin_handler, Place::Last)
-            && add(uses.guards, ngx_http_phases_NGX_HTTP_PREACCESS_PHASE, guard_handler, Place::Last)
-            && add(uses.fetches, ngx_http_phases_NGX_HTTP_PREACCESS_PHASE, fetch_handler, Place::Last)
-            && add(uses.checks, ngx_http_phases_NGX_HTTP_ACCESS_PHASE, access_handler, Place::Last)
-            && add(uses.any(), ngx_http_phases_NGX_HTTP_LOG_PHASE, log_handler, Place::First);
+        let handlers = add(uses.guards, ngx_http_phases_NGX_HTTP_POST_READ_PHASE, begin_handler, End::Last)
+            && add(uses.guards, ngx_http_phases_NGX_HTTP_PREACCESS_PHASE, guard_handler, End::Last)
+            && add(uses.fetches, ngx_http_phases_NGX_HTTP_PREACCESS_PHASE, fetch_handler, End::Last)
+            && add(uses.checks, ngx_http_phases_NGX_HTTP_ACCESS_PHASE, access_handler, End::Last)
+            && add(uses.any(), ngx_http_phases_NGX_HTTP_LOG_PHASE, log_handler, End::First);
         conf::check_servers(cf);
         code(if handlers { conf::check_user_id(cf) } else { Err(Failed) })
     })
@@ -188,7 +188,7 @@ unsafe extern "C" fn filter_postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t 
         // SAFETY: nginx calls with the configuration being read.
         let cf = unsafe { Conf::from_ptr(cf) };
         let uses = cf.gathered().uses;
-        let add = |used: bool, phase, handler| !used || cf.add_phase_handler(phase as usize, handler, Place::Last);
+        let add = |used: bool, phase, handler| !used || cf.add_phase_handler(phase as usize, handler, End::Last);
         let handlers = add(uses.captures, ngx_http_phases_NGX_HTTP_REWRITE_PHASE, location_handler)
             && add(uses.guards, ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE, content_handler);
         if !uses.any() {

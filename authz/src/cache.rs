@@ -46,9 +46,9 @@ struct Remembered {
 
 /// Where a cache keeps a token: its hash there.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place(u64);
+pub(crate) struct Slot(u64);
 
-impl Place {
+impl Slot {
     /// What to seek there.
     pub fn of<'r>(self, token: &'r [u8], keys: &'r Rc<Keys>, claim: &'r Rc<ClaimName>) -> Sought<'r> {
         Sought { token, keys, claim, hash: self.0 }
@@ -142,9 +142,9 @@ impl Cache {
 
     /// Where a token is to be found. Hashed is its end, which is of its signature: among verified tokens nobody chooses it,
     /// so that the hash need neither read all of it nor withstand whoever knows its seed.
-    pub(crate) fn place(&self, token: &[u8]) -> Place {
+    pub(crate) fn place(&self, token: &[u8]) -> Slot {
         const END: usize = 16;
-        Place(self.seed.hash_one(&token[token.len().saturating_sub(END)..]))
+        Slot(self.seed.hash_one(&token[token.len().saturating_sub(END)..]))
     }
 
     /// The shard of a hash. By bits from the middle, since the table of a shard takes those of both ends.
@@ -252,7 +252,7 @@ mod tests {
         let claim = |name: &str| Rc::new(ClaimName::Member(name.into()));
         let (keys, others) = (Rc::<Keys>::default(), Rc::<Keys>::default());
         let remembered = |token: &str, keys: &Rc<Keys>, claim: &Rc<ClaimName>| {
-            let Place(hash) = cache.place(token.as_bytes());
+            let Slot(hash) = cache.place(token.as_bytes());
             Remembered { token: token.as_bytes().into(), keys: keys.clone(), claim: claim.clone(), hash }
         };
         let one = remembered("a", &keys, &claim("uid"));
@@ -279,7 +279,7 @@ mod tests {
         let cache = Cache::new(NonZeroUsize::new(10 * SHARD).unwrap());
         let mut found = [0; 10];
         for number in 0..TOKENS {
-            let Place(hash) = cache.place(format!("{number:016}").as_bytes());
+            let Slot(hash) = cache.place(format!("{number:016}").as_bytes());
             let own = cache.shards.iter().position(|shard| std::ptr::eq(shard, cache.shard(hash)));
             found[own.unwrap()] += 1;
         }

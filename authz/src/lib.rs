@@ -7,7 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::num::NonZero;
 use std::rc::Rc;
 
-use cache::Place;
+use cache::Slot;
 use denied::place_of;
 use keys::KeysAtHand;
 use scope::User;
@@ -133,7 +133,7 @@ pub struct Identity {
     token: Verified,
     user: User,
     /// Where the cache is to keep it, once it is let through.
-    place: Cell<Option<Place>>,
+    place: Cell<Option<Slot>>,
     /// Claims that have been looked for.
     shown: RefCell<Vec<Shown>>,
 }
@@ -339,7 +339,7 @@ fn identify(
     policy: &Policy,
     input: &Input,
     token: &[u8],
-    place: Option<Place>,
+    place: Option<Slot>,
     now: u64,
     trace: &mut Trace,
 ) -> Result<Rc<Identity>, Denied> {

@@ -20,7 +20,7 @@ use crate::words::{Wrong, invalid, is_off};
 pub const DEFAULT_VARIABLE: &str = "BETTER_AUTH_SECRET";
 
 /// Where a secret is.
-pub enum Place {
+pub enum SecretPlace {
     /// An environment variable of the process that reads the configuration.
     Env(String),
     /// A file.
@@ -30,7 +30,7 @@ pub enum Place {
 /// One `jwt_user_scope_secret`.
 pub struct Secret<P> {
     /// Where it is.
-    pub place: Place,
+    pub place: SecretPlace,
     /// How it is written.
     pub form: SecretForm,
     /// What it is for.
@@ -81,7 +81,7 @@ impl<P> Default for KeySources<P> {
     }
 }
 
-impl Display for Place {
+impl Display for SecretPlace {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
             Self::Env(name) => write!(f, "environment variable \"{name}\""),
@@ -108,7 +108,7 @@ fn read_file(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(content)
 }
 
-impl Place {
+impl SecretPlace {
     /// The secret.
     ///
     /// # Errors
@@ -137,7 +137,7 @@ impl<P: Clone + Display> KeySources<P> {
     /// The default: one secret, for the directive at `position`.
     pub fn default_secret(position: &P) -> Self {
         let secret = Secret {
-            place: Place::Env(DEFAULT_VARIABLE.into()),
+            place: SecretPlace::Env(DEFAULT_VARIABLE.into()),
             form: SecretForm::default(),
             label: KeyLabel::default(),
             position: position.clone(),
@@ -267,10 +267,10 @@ pub(crate) fn add_secret<R: Reader>(keys: &mut Sources<R>, reader: &R, words: &[
     // The value is not shown: where a place is expected, somebody may have written the secret itself.
     let place = match words[1].as_ref() {
         [b'e', b'n', b'v', b':', name @ ..] if is_variable_name(name) => {
-            Place::Env(String::from_utf8_lossy(name).into_owned())
+            SecretPlace::Env(String::from_utf8_lossy(name).into_owned())
         }
         [b'f', b'i', b'l', b'e', b':', path @ ..] if !path.is_empty() => {
-            Place::File(reader.full_path(path).ok_or("\"jwt_user_scope_secret\" directive: out of memory")?)
+            SecretPlace::File(reader.full_path(path).ok_or("\"jwt_user_scope_secret\" directive: out of memory")?)
         }
         _ => {
             return Err("\"jwt_user_scope_secret\" directive takes no literal secret, it names where the secret is: \

@@ -13,7 +13,7 @@ use std::ffi::CStr;
 use std::fmt::Display;
 use std::path::PathBuf;
 
-pub use keys::{DEFAULT_VARIABLE, Environment, KeyFile, KeyRequest, KeySources, Place, Secret};
+pub use keys::{DEFAULT_VARIABLE, Environment, KeyFile, KeyRequest, KeySources, Secret, SecretPlace};
 pub use layout::{Choice, Layout, Location, Shadow};
 pub use settings::{Bypass, Check, ClaimVariable, ErrorBody, Guarding, LogLevel, Requirement, Settings, holds};
 pub use words::{DEFAULT_CACHE, Wrong, claim_variable};

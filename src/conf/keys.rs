@@ -3,7 +3,7 @@
 use std::env;
 use std::rc::Rc;
 
-use ::directives::Place;
+use ::directives::SecretPlace;
 use authz::{Algorithms, Keys};
 
 use super::{KeyRequest, KeySources};
@@ -46,8 +46,8 @@ pub fn built(cf: Conf, sources: &Rc<KeySources>, allowed: Option<Algorithms>) ->
 /// Where the keys are, in the order in which they are read: each place as its directive names it.
 fn places(sources: &KeySources) -> Vec<String> {
     let secrets = sources.secrets.iter().map(|secret| match &secret.place {
-        Place::Env(name) => format!("env:{name}"),
-        Place::File(path) => format!("file:{}", path.display()),
+        SecretPlace::Env(name) => format!("env:{name}"),
+        SecretPlace::File(path) => format!("file:{}", path.display()),
     });
     secrets.chain(sources.files.iter().map(|file| format!("file:{}", file.path.display()))).collect()
 }

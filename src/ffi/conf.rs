@@ -33,8 +33,8 @@ pub struct Conf<'c> {
     lifetime: PhantomData<&'c ngx_conf_t>,
 }
 
-/// Where to put a handler among those of its phase.
-pub enum Place {
+/// The end of a phase at which a handler is put.
+pub enum End {
     First,
     Last,
 }
@@ -337,7 +337,7 @@ impl<'c> Conf<'c> {
     }
 
     /// Adds a handler to a phase. `false` when there is no memory.
-    pub fn add_phase_handler(self, phase: usize, handler: Handler, place: Place) -> bool {
+    pub fn add_phase_handler(self, phase: usize, handler: Handler, end: End) -> bool {
         // SAFETY: the arrays hold handlers; `ngx_array_push` makes room for one more, and may move them.
         unsafe {
             let handlers = &raw mut (*self.core_main_conf()).phases[phase].handlers;
@@ -346,7 +346,7 @@ impl<'c> Conf<'c> {
                 return false;
             }
             *last = Some(handler);
-            if let Place::First = place {
+            if let End::First = end {
                 (*handlers).as_slice_mut::<ngx_http_handler_pt>().rotate_right(1);
             }
             true

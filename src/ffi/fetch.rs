@@ -39,9 +39,9 @@ pub struct Fetch {
     /// What `read_in_time` stands before.
     on_read: Cell<ngx_event_handler_pt>,
     /// The filter that `bounded` stands before.
-    input: Cell<Option<Input>>,
+    input: Cell<Option<InputFilter>>,
     /// What chooses that filter.
-    init: Cell<Option<Init>>,
+    init: Cell<Option<InputFilterInit>>,
     body: RefCell<Vec<u8>>,
     /// Called once.
     end: RefCell<Option<End>>,
@@ -219,10 +219,10 @@ impl Fetch {
 }
 
 /// What an upstream module does with the bytes that it reads.
-type Input = unsafe extern "C" fn(*mut ngx_event_pipe_t, *mut ngx_buf_t) -> ngx_int_t;
+type InputFilter = unsafe extern "C" fn(*mut ngx_event_pipe_t, *mut ngx_buf_t) -> ngx_int_t;
 
 /// What an upstream module does before it reads.
-type Init = unsafe extern "C" fn(*mut c_void) -> ngx_int_t;
+type InputFilterInit = unsafe extern "C" fn(*mut c_void) -> ngx_int_t;
 
 /// Lets the module choose its filter, and puts `bounded` before it.
 unsafe extern "C" fn bound(data: *mut c_void) -> ngx_int_t {

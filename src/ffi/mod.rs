@@ -30,7 +30,7 @@ use nginx_sys::{
 use ngx::log::{LOG_BUFFER_SIZE, log_error, write_fmt};
 
 pub use self::clock::{Moment, Tick, keep_time};
-pub use self::conf::{Conf, Place, Position};
+pub use self::conf::{Conf, End, Position};
 pub use self::counters::{CounterZone, Counters, Series};
 pub use self::fetch::Fetch;
 pub use self::request::{Captures, Request, VariableValue};

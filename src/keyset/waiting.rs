@@ -52,12 +52,12 @@ pub struct Waiting {
 struct Watched {
     /// That of the set that it was decided on.
     generation: u64,
-    fetch: Seen,
+    fetch: Watch,
 }
 
 /// What a request knows of the fetch of one set.
 #[derive(Clone, Copy)]
-enum Seen {
+enum Watch {
     /// None that it waits for.
     Nothing,
     /// The one behind this one, which has ended.
@@ -69,7 +69,7 @@ enum Seen {
 impl Waiting {
     /// Begins to wait, for nothing yet.
     fn new(sets: &FetchedSets) -> Self {
-        let watched = |set: &FetchedSet| Watched { generation: set.generation.get(), fetch: Seen::Nothing };
+        let watched = |set: &FetchedSet| Watched { generation: set.generation.get(), fetch: Watch::Nothing };
         Self { since: Moment::now(), sets: sets.sets.iter().map(watched).collect(), outdated: false }
     }
 
@@ -80,7 +80,7 @@ impl Waiting {
 
     /// Whether it has waited for a fetch of one of the sets.
     fn knows(&self, place: usize) -> bool {
-        self.sets.get(place).is_some_and(|watched| !matches!(watched.fetch, Seen::Nothing))
+        self.sets.get(place).is_some_and(|watched| !matches!(watched.fetch, Watch::Nothing))
     }
 }
 
@@ -101,23 +101,23 @@ impl Watched {
         self.generation = set.generation.get();
         let is_wanted = used.is_none() || lack == Lack::Key;
         self.fetch = match self.fetch {
-            Seen::Behind(last) if last != finished => Seen::Ended,
+            Watch::Behind(last) if last != finished => Watch::Ended,
             // If it is lost, nobody here will fetch it again.
-            Seen::Behind(_) if !is_wanted => Seen::Nothing,
+            Watch::Behind(_) if !is_wanted => Watch::Nothing,
             fetch => fetch,
         };
         let again = match self.fetch {
             _ if !is_wanted => return Look::default(),
-            Seen::Nothing => false,
-            Seen::Behind(_) => true,
-            Seen::Ended => return Look::default(),
+            Watch::Nothing => false,
+            Watch::Behind(_) => true,
+            Watch::Ended => return Look::default(),
         };
         // Whoever fetched what it has waited for may be gone, and have left nothing.
         let floor = if used.is_some() && !again { EARLY_FETCH_FLOOR } else { FIRST_FETCH_FLOOR };
         let pending = match set.fetch(r, state, floor, finished) {
             // Nobody will bring what was lost: whoever needs it waits until it may be fetched again.
             Fetching::Begun(_) | Fetching::UnderWay | Fetching::Lost => {
-                self.fetch = Seen::Behind(finished);
+                self.fetch = Watch::Behind(finished);
                 true
             }
             // Somebody has to fetch again, as soon as the floor allows.
@@ -127,7 +127,7 @@ impl Watched {
         // What has ended since may have brought the key; and what is under way may be the fetch behind it.
         let outdated = set.zone.finished() != finished || set.zone.generation() != self.generation;
         if outdated && !again {
-            self.fetch = Seen::Nothing;
+            self.fetch = Watch::Nothing;
         }
         Look { pending, outdated }
     }
@@ -176,11 +176,11 @@ fn wait_on_others(r: Request, sets: &FetchedSets, state: &State) -> Option<ngx_i
     let mut any = false;
     let is_pending = sets.sets.iter().zip(&waiting.sets).all(|(set, watched)| match watched.fetch {
         _ if set.zone.generation() != watched.generation => false,
-        Seen::Behind(last) => {
+        Watch::Behind(last) => {
             any = true;
             set.zone.finished() == last && (set.zone.has_begun_within(FIRST_FETCH_FLOOR) || set.zone.is_fetching())
         }
-        Seen::Nothing | Seen::Ended => true,
+        Watch::Nothing | Watch::Ended => true,
     });
     (is_pending && any).then(|| look_again(r, state, pause))
 }
