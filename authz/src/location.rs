@@ -432,6 +432,8 @@ mod tests {
             b"^/u/(?:a|ab)(?<user_id>[^/]+)(?:/|$)",
             b"(?U)^/u/(?<user_id>[^/]+)",
             b"(?iU)^/u/(?<user_id>[^/]+)",
+            b"^/u/(?<user_id>[^/]+)^x",
+            b"^/u/(?<user_id>[^/]+)((((((((((x))))))))))",
         ] {
             assert!(takes_part_of_segment(regex, &[b"user_id"]), "{}", regex.escape_ascii());
         }
@@ -479,6 +481,8 @@ mod tests {
             b"^/u(?:/(?<user_id>[^/]+))?(?:/|$)",
             b"^/u/(?i:(?<user_id>[^/]+))(?:/|$)",
             b"(?i)^/u/(?<user_id>[^/]+)",
+            b"^/u/(?<user_id>[^/]+)/?+$",
+            b"^/u/(?<user_id>[^/]+)/*?(?:x*)?$",
         ] {
             assert!(!takes_part_of_segment(regex, &[b"user_id"]), "{}", regex.escape_ascii());
         }

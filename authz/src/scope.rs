@@ -190,6 +190,24 @@ mod tests {
     }
 
     #[test]
+    fn claims_are_the_same_by_their_members() {
+        let name = |text: &str| ClaimName::parse(text.as_bytes()).unwrap();
+        for (one, other, same) in [
+            ("uid", "uid", true),
+            ("uid", "/uid", true),
+            ("/app/uid", "/app/uid", true),
+            ("/app/uid", "/app", false),
+            ("/app/uid", "/app/id", false),
+            ("uid", "UID", false),
+        ] {
+            assert_eq!(name(one).is_same(&name(other)), same, "{one} {other}");
+        }
+        for (one, lower, is_it) in [("userId", "userid", true), ("/UID", "uid", true), ("/app/uid", "app", false)] {
+            assert_eq!(name(one).is_member_in_lower_case(lower), is_it, "{one} {lower}");
+        }
+    }
+
+    #[test]
     fn knows_what_a_header_says_as_it_is() {
         for (name, is_whole) in [("A", true), ("", true), ("A B", true), (" A", false), ("A ", false), (" ", false)] {
             assert_eq!(is_whole_in_a_header(name), is_whole, "{name:?}");

@@ -284,7 +284,7 @@ mod tests {
 
     #[test]
     fn refuses_secrets_that_keep_nobody_out() {
-        let rows: [(&[u8], Count); 36] = [
+        let rows: [(&[u8], Count); 37] = [
             (b"", Err(SecretError::Empty)),
             (&[0; 32], Err(SecretError::Blank)),
             (&[b' '; 32], Err(SecretError::Blank)),
@@ -326,6 +326,7 @@ mod tests {
                 Err(SecretError::PublicKey),
             ),
             (b"\"MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\"", Err(SecretError::PublicKey)),
+            (b"0 the length is a space: 32 bytes.", Ok(1)),
             (&[4; 65], Err(SecretError::PublicKey)),
             (&[4; 64], Ok(1)),
             (b"MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZu", Ok(1)),

@@ -173,7 +173,9 @@ mod tests {
 
     #[test]
     fn finds_the_user() {
-        let rows: [(&str, &[u8], &str); 18] = [
+        let rows: [(&str, &[u8], &str); 20] = [
+            ("/api/users/:id", "/\u{e4}pi/users/B".as_bytes(), ""),
+            ("/kiosks/:id", "/\u{212a}iosks".as_bytes(), ""),
             ("/api/users/:id", b"/api/users/B", "B"),
             ("/api/users/:id", b"/api/users/B/x", "B"),
             ("/api/users/:id", b"/aPI/Users/b", "b"),

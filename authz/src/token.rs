@@ -147,6 +147,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_place_of_its_own_comes_first() {
+        type Found = (Option<&'static [u8]>, Option<&'static [u8]>);
+        let rows: [(Option<&[u8]>, Option<&[u8]>, Found); 5] = [
+            (None, None, (None, None)),
+            (None, Some(b"B"), (Some(b"B"), None)),
+            (Some(b"A"), None, (Some(b"A"), None)),
+            (Some(b"A"), Some(b"B"), (Some(b"A"), Some(b"B"))),
+            (Some(b""), Some(b"B"), (None, Some(b"B"))),
+        ];
+        for (own, bearer, found) in rows {
+            assert_eq!(tokens(own, bearer), found, "{own:?} {bearer:?}");
+        }
+    }
+
     fn read(token: &[u8]) -> Result<(&[u8], [Vec<u8>; 3]), Denied> {
         let token = Compact::split(token)?;
         Ok((

@@ -39,6 +39,7 @@ fn each_error_of_a_key_says_what_to_do() {
         TooLarge,
         OtherKid,
         OtherBlock,
+        SmallOrder,
     ];
     assert_grammar(&say(&all));
     assert!(TooSmall.to_string().contains("2048") && TooLarge.to_string().contains("8192"));
@@ -67,7 +68,7 @@ fn each_error_of_a_key_file_says_what_to_do() {
 fn each_error_of_a_secret_says_what_to_do() {
     use SecretError::*;
     let encodings = [Encoding::Utf8, Encoding::Hex, Encoding::Base64, Encoding::Base64Url];
-    let mut all = vec![Empty, TooShort(32), TooShort(48), TooShort(64), Pem, PublicDefault];
+    let mut all = vec![Empty, Blank, TooShort(32), TooShort(48), TooShort(64), Pem, Jwk, PublicKey, PublicDefault];
     all.extend(encodings.map(NotEncoded));
     all.extend([NotVersioned, NotAllowed, TooManyKeys, Unusable]);
     assert_grammar(&say(&all));

@@ -1,6 +1,8 @@
 //! Key files: what is read from them, what is skipped, and what `nginx -t` refuses.
 
-use authz::{Denied, Granted, KeyError, KeyFileError, KeySetError, Keys, MAX_SET_BYTES, MAX_SET_KEYS};
+use authz::{
+    Denied, Granted, KeyError, KeyFileError, KeySetError, Keys, MAX_SET_BYTES, MAX_SET_KEYS, SecretError, SecretForm,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
@@ -267,6 +269,45 @@ fn a_jwk_on_its_own_must_be_usable() {
     ];
     for (what, jwk, added) in rows {
         assert_eq!(add(jwk.to_string().as_bytes()), added, "{what}");
+    }
+}
+
+/// In each form in which key servers and tools show keys without the lines of PEM.
+#[test]
+fn no_public_key_in_der_is_a_secret() {
+    for name in [
+        "rsa.pem",
+        "rsa.pkcs1.pem",
+        "rsa.crt",
+        "p256.pem",
+        "p256.crt",
+        "p384.pem",
+        "p521.pem",
+        "p521.crt",
+        "ed25519.pem",
+    ] {
+        let der = der(&data(name));
+        let hex = data_encoding::HEXLOWER.encode(&der);
+        let colons = hex.as_bytes().chunks(2).collect::<Vec<_>>().join(&b':');
+        let texts = [
+            der.clone(),
+            STANDARD.encode(&der).into(),
+            URL_SAFE_NO_PAD.encode(&der).into(),
+            format!("'{}'", STANDARD.encode(&der)).into(),
+            hex.to_uppercase().into(),
+            hex.into(),
+            colons,
+        ];
+        for text in texts {
+            let added = Keys::default().add_secret(&text, SecretForm::default(), &label(None, None));
+            assert_eq!(added, Err(SecretError::PublicKey), "{name}: {}", text.escape_ascii());
+            let longer = [&text[..], b"!"].concat();
+            assert_eq!(
+                Keys::default().add_secret(&longer, SecretForm::default(), &label(None, None)),
+                Ok(()),
+                "{name}"
+            );
+        }
     }
 }
 

@@ -334,3 +334,16 @@ fn a_location_needs_a_key_or_a_set() {
     keys.expect_key_set();
     assert!(!keys.is_empty());
 }
+
+/// Shared secrets are not published.
+#[test]
+fn a_set_is_of_use_to_algorithms_of_public_keys() {
+    for (allowed, useful) in [
+        (None, true),
+        (allow(&["HS256", "HS512"]), false),
+        (allow(&["HS256", "ES256"]), true),
+        (allow(&["EdDSA"]), true),
+    ] {
+        assert_eq!(Keys::new(allowed).can_use_key_sets(), useful, "{allowed:?}");
+    }
+}
