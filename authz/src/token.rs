@@ -149,15 +149,15 @@ mod tests {
 
     #[test]
     fn a_place_of_its_own_comes_first() {
-        type Found = (Option<&'static [u8]>, Option<&'static [u8]>);
-        let rows: [(Option<&[u8]>, Option<&[u8]>, Found); 5] = [
-            (None, None, (None, None)),
-            (None, Some(b"B"), (Some(b"B"), None)),
-            (Some(b"A"), None, (Some(b"A"), None)),
-            (Some(b"A"), Some(b"B"), (Some(b"A"), Some(b"B"))),
-            (Some(b""), Some(b"B"), (None, Some(b"B"))),
+        type Two = (Option<&'static [u8]>, Option<&'static [u8]>);
+        let rows: [(Two, Two); 5] = [
+            ((None, None), (None, None)),
+            ((None, Some(b"B")), (Some(b"B"), None)),
+            ((Some(b"A"), None), (Some(b"A"), None)),
+            ((Some(b"A"), Some(b"B")), (Some(b"A"), Some(b"B"))),
+            ((Some(b""), Some(b"B")), (None, Some(b"B"))),
         ];
-        for (own, bearer, found) in rows {
+        for ((own, bearer), found) in rows {
             assert_eq!(tokens(own, bearer), found, "{own:?} {bearer:?}");
         }
     }
