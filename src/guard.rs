@@ -70,8 +70,8 @@ fn cover(r: Request, guard: &Guard, state: &State, judgement: &Judgement) -> Cov
         guard_reports: reports(r),
     };
     let is_elsewhere = || {
-        let place = r.place_of_capture(state.captures.get()).filter(|_| active.captures.len() == 1);
-        place.is_some_and(|(path, place)| guard.is_elsewhere(path, place))
+        let captured = r.places_of(state.captures.get()).filter(|_| !active.captures.is_empty());
+        captured.is_some_and(|(path, mut places)| places.any(|place| guard.is_elsewhere(path, place)))
     };
     comparison.cover(judgement, || state.deciding(|| compared(r, active, state, expected)).filter(|_| !is_elsewhere()))
 }

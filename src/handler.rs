@@ -6,13 +6,14 @@ use authz::{
     Conditions, Decision, Denied, Examined, Granted, Identity, Input, KeySet, Trace, bearer, conclude, examine_traced,
     may_lack_key, tokens,
 };
+use directives::ErrorBody;
 use nginx_sys::{NGX_DECLINED, NGX_OK, ngx_int_t};
 
 use crate::alloc;
-use crate::conf::{Active, Expected, Value};
+use crate::conf::{Active, Expected, LocConf, Value};
 use crate::ffi::{Request, keep_time, now};
 use crate::keyset::Lack;
-use crate::state::{Question, State};
+use crate::state::{Question, State, Undecided};
 use crate::{INTERNAL_ERROR, keyset, log, response, status, variables};
 
 const OK: ngx_int_t = NGX_OK as ngx_int_t;
@@ -116,21 +117,30 @@ pub fn failed(r: Request) -> ngx_int_t {
     if let Some(state) = State::find(r) {
         response::clear(r, state);
         state.settle(UNDECIDED);
-        // Without its path, for which there may be no memory: so every path has it.
-        state.undecided.replace(Some((Denied::Internal, Box::default())));
+        let refusal = |uri: &[u8]| {
+            let (denied, body, user) = (Denied::Internal, ErrorBody::Off, Box::default());
+            state.undecided.replace(Some(Undecided { denied, uri: uri.into(), user, body }));
+        };
+        // There may be no memory for the path.
+        refusal(&[]);
+        refusal(r.path().uri);
         variables::forget(r);
     }
     INTERNAL_ERROR
 }
 
-/// The access handler where nothing is checked. What was refused since nobody could decide, an `error_page` does not pass on
-/// by its path: who writes `error_page 503 = @fallback` thinks of a backend that fails. Pages have paths of their own.
-pub fn access_unchecked(r: Request) -> ngx_int_t {
+/// The handler of the preaccess phase, where nginx has redirected a request. What was refused since nobody could decide, an
+/// `error_page` does not lead on: who writes `error_page 503 = @fallback` thinks of a backend that fails. Pages have paths of
+/// their own. A location that checks decides for itself.
+pub fn before_access_again(r: Request) -> ngx_int_t {
+    if LocConf::active(r).is_some_and(|active| !active.answers.report) {
+        return DECLINED;
+    }
     let Some(state) = State::find(r) else { return DECLINED };
     match &*state.undecided.borrow() {
-        Some((denied, uri)) if r.path().still_holds(uri) => {
+        Some(Undecided { denied, uri, user, body }) if r.path().still_holds(uri, user) => {
             log::not_passed_on(r, *denied);
-            denied.status() as ngx_int_t
+            response::refuse_again(r, state, *denied, *body)
         }
         _ => DECLINED,
     }
@@ -145,7 +155,7 @@ fn answer(r: Request, active: &Active, state: &State, decision: Decision) -> ngx
     }
     state.settle(decision);
     let undecided = outcome.err().filter(|denied| denied.status() >= 500 && !active.answers.report);
-    state.undecided.replace(undecided.map(|denied| (denied, r.path().uri.into())));
+    state.undecided.replace(undecided.map(|denied| undecided_of(r, active, state, denied)));
     variables::forget(r);
     match outcome {
         // To agree would let the request in under `satisfy any`, on behalf of modules that have not been asked.
@@ -154,6 +164,11 @@ fn answer(r: Request, active: &Active, state: &State, decision: Decision) -> ngx
         Ok(Granted::Ok | Granted::Bypassed) => OK,
         Err(denied) => response::refuse(r, &active.answers, state, denied),
     }
+}
+
+fn undecided_of(r: Request, active: &Active, state: &State, denied: Denied) -> Undecided {
+    let user = active.expected.and_then(|expected| compared(r, active, state, expected)).unwrap_or_default();
+    Undecided { denied, uri: r.path().uri.into(), user: user.into(), body: active.answers.error_body }
 }
 
 /// What the decision needs. `None` when a value cannot be had.

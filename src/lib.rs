@@ -142,6 +142,7 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
         let handlers = add(uses.guards, ngx_http_phases_NGX_HTTP_POST_READ_PHASE, begin_handler, End::Last)
             && add(uses.guards, ngx_http_phases_NGX_HTTP_PREACCESS_PHASE, guard_handler, End::Last)
             && add(uses.fetches, ngx_http_phases_NGX_HTTP_PREACCESS_PHASE, fetch_handler, End::Last)
+            && add(uses.checks, ngx_http_phases_NGX_HTTP_PREACCESS_PHASE, redirect_handler, End::Last)
             && add(uses.checks, ngx_http_phases_NGX_HTTP_ACCESS_PHASE, access_handler, End::Last)
             && add(uses.any(), ngx_http_phases_NGX_HTTP_LOG_PHASE, log_handler, End::First);
         conf::check_servers(cf);
@@ -213,6 +214,15 @@ unsafe extern "C" fn begin_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
     handler::DECLINED
 }
 
+unsafe extern "C" fn redirect_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
+    // SAFETY: nginx calls with a request in its preaccess phase.
+    let r = unsafe { Request::from_ptr(r) };
+    if !r.was_redirected() {
+        return handler::DECLINED;
+    }
+    catch(INTERNAL_ERROR, || handler::before_access_again(r))
+}
+
 unsafe extern "C" fn fetch_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx calls with a request in its preaccess phase.
     let r = unsafe { Request::from_ptr(r) };
@@ -239,13 +249,7 @@ unsafe extern "C" fn content_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
 unsafe extern "C" fn access_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx calls with a request in its access phase.
     let r = unsafe { Request::from_ptr(r) };
-    let Some(active) = LocConf::active(r) else {
-        return if r.is_passed_on_again() {
-            catch(INTERNAL_ERROR, || handler::access_unchecked(r))
-        } else {
-            handler::DECLINED
-        };
-    };
+    let Some(active) = LocConf::active(r) else { return handler::DECLINED };
     match catch(None, || Some(handler::access(r, active))) {
         Some(status) => status,
         None => catch(INTERNAL_ERROR, || handler::failed(r)),

@@ -124,6 +124,14 @@ pub fn refuse<'r>(r: Request<'r>, answers: &'r Answers, state: &State, denied: D
     denied.status() as ngx_int_t
 }
 
+/// Refuses once more, where an `error_page` has led the request on. nginx looks for no other page.
+pub fn refuse_again(r: Request, state: &State, denied: Denied, form: ErrorBody) -> ngx_int_t {
+    r.keep_page();
+    r.set_answer(answer_of(denied, form));
+    state.refused_in.set(r.phase());
+    denied.status() as ngx_int_t
+}
+
 /// Takes back an earlier refusal: an `error_page` has led to a location that decides for itself.
 pub fn clear(r: Request, state: &State) {
     take_challenge_back(r, state);

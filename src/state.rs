@@ -9,6 +9,7 @@ use core::ptr::NonNull;
 use std::rc::Rc;
 
 use authz::{Awaited, Decision, Denied, Examined, Identity, Input, KeySet};
+use directives::ErrorBody;
 use nginx_sys::{ngx_int_t, ngx_table_elt_t};
 
 use crate::conf::Active;
@@ -34,8 +35,8 @@ pub struct State {
     pub in_first_pass: Cell<bool>,
     /// The guard has judged this request of a client.
     pub judged: Cell<bool>,
-    /// Why the access phase has refused the request, where that was since nobody could decide, and its path.
-    pub undecided: RefCell<Option<(Denied, Box<[u8]>)>>,
+    /// The refusal of the access phase, where that was since nobody could decide.
+    pub undecided: RefCell<Option<Undecided>>,
     /// What the guard still wants of the access phase.
     pub awaited: Cell<Option<Awaited>>,
     /// Fetches that this request has started.
@@ -52,6 +53,14 @@ pub struct State {
     held: OnceCell<Box<Held>>,
     /// The challenge of an earlier refusal in this request.
     pub challenge: Cell<Option<NonNull<ngx_table_elt_t>>>,
+}
+
+/// A refusal since nobody could decide, and what it was about.
+pub struct Undecided {
+    pub denied: Denied,
+    pub uri: Box<[u8]>,
+    pub user: Box<[u8]>,
+    pub body: ErrorBody,
 }
 
 /// Values that stay where they are, one behind another.

@@ -56,6 +56,10 @@ impl Guard {
     /// See [`TemplateError`].
     pub fn add(&mut self, template: &[u8]) -> Result<(), TemplateError> {
         let template = Template::parse(template)?;
+        if let Some(same) = self.templates.iter_mut().find(|one| one.is_above(&template) && template.is_above(one)) {
+            same.is_written_as(template);
+            return Ok(());
+        }
         // One stands for all that is below it, so that no two of those that are left speak of the same user.
         if !self.templates.iter().any(|above| above.is_above(&template)) {
             self.templates.retain(|below| !template.is_above(below));
@@ -108,9 +112,10 @@ impl Guard {
     /// Whether what stands at a place of a path is something else than the user of this path: an organisation's id may be the
     /// same number.
     pub fn is_elsewhere(&self, path: &[u8], place: usize) -> bool {
-        let place_of = |user: &[u8]| user.as_ptr().addr() - path.as_ptr().addr();
-        let mut places = self.users_in(path).map(|(user, _)| place_of(user)).peekable();
-        places.peek().is_some() && !places.any(|one| one == place)
+        let begin = |user: &[u8]| user.as_ptr().addr() - path.as_ptr().addr();
+        // A part of the segment will do: what is compared may have the rest of it, and is the same text in the end.
+        let mut places = self.users_in(path).map(|(user, _)| begin(user)..begin(user) + user.len()).peekable();
+        places.peek().is_some() && !places.any(|users| users.contains(&place))
     }
 
     /// Whose path it could be: of `raw`, the request target as sent, and of `uri`, when nginx will forward that.

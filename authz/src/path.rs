@@ -3,6 +3,8 @@
 //! nginx takes captures from a path that it has decoded and resolved, and forwards the path as it was sent. Backends
 //! decode, split and resolve in orders of their own, so only a path on which all of them agree is compared with a user.
 
+use crate::readers::decode;
+
 /// The path of a request, as nginx holds it.
 #[derive(Clone, Copy, Debug)]
 pub struct Path<'a> {
@@ -40,11 +42,26 @@ impl Path<'_> {
         if was_redirected && self.rewritten { Self { raw: b"/", ..self } } else { self }
     }
 
-    /// Whether nginx would forward what an earlier location had for its path, after an internal redirect: a named location
-    /// forwards what was sent, and another may have the earlier path within its own.
-    pub fn still_holds(&self, earlier: &[u8]) -> bool {
-        !self.rewritten || memchr::memmem::find(self.uri, earlier).is_some()
+    /// Whether this is still about what an earlier location was asked for, after an internal redirect: a named location
+    /// forwards what was sent, and another path may have the earlier one in it, or the user that was compared, be it encoded
+    /// as the client has sent it. A page has a path of its own.
+    pub fn still_holds(&self, earlier: &[u8], user: &[u8]) -> bool {
+        let decoded = decode(self.uri, |_| true);
+        let twice = decoded.as_ref().and_then(|decoded| decode(decoded, |_| true));
+        let texts = [Some(self.uri), decoded.as_deref(), twice.as_deref()];
+        !self.rewritten || texts.into_iter().flatten().any(|text| holds(text, earlier) || holds(text, user))
     }
+}
+
+/// Whether whole segments of a path are these, one after another. Nothing holds the root.
+fn holds(path: &[u8], part: &[u8]) -> bool {
+    let part = part.trim_ascii().strip_prefix(b"/").unwrap_or(part);
+    let part = part.strip_suffix(b"/").unwrap_or(part);
+    let is_whole = |at: usize| {
+        let begins = at == 0 || path[at - 1] == b'/';
+        begins && matches!(path.get(at + part.len()), None | Some(b'/'))
+    };
+    !part.is_empty() && memchr::memmem::find_iter(path, part).any(is_whole)
 }
 
 /// The path of a request target.
@@ -187,12 +204,21 @@ mod tests {
             ("/users/A", false, true),
             ("/users/A", true, true),
             ("/backup/users/A/x", true, true),
+            ("/v1/A", true, true),
+            ("/v1/A/files", true, true),
+            ("/fb/users/%41/x", true, true),
+            ("/fb/users/%2541/x", true, true),
             ("/503.html", true, false),
+            ("/503/All", true, false),
             ("/users/B", true, false),
         ] {
-            assert_eq!(later(uri, rewritten).still_holds(b"/users/A"), holds, "{uri} {rewritten}");
+            assert_eq!(later(uri, rewritten).still_holds(b"/users/A", b"A"), holds, "{uri} {rewritten}");
         }
-        assert!(later("/503.html", true).still_holds(b""), "a path that could not be kept");
+        for (uri, earlier, holds) in
+            [("/sorry", "/", false), ("/sorry", "/s", false), ("/x/sorry", "/x/", true), ("/a/x", "/x", true)]
+        {
+            assert_eq!(later(uri, true).still_holds(earlier.as_bytes(), b""), holds, "{uri} {earlier}");
+        }
     }
 
     fn sent(raw: &[u8], uri: &[u8]) -> bool {

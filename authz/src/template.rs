@@ -13,8 +13,8 @@ pub(crate) struct Template {
     /// The same as the beginning of a path, up to the user.
     start: String,
     behind: Vec<String>,
-    /// What stands before the user and behind, as it was written.
-    written: (String, String),
+    /// What stands before the user and behind, as it was written; several times, where that was in several cases.
+    written: Vec<(String, String)>,
 }
 
 enum Segment {
@@ -71,7 +71,7 @@ impl Template {
         match (parts.next(), parts.next(), parts.next()) {
             (Some(before), Some(behind), None) => {
                 let start = before.iter().map(|text| format!("/{text}")).chain(["/".into()]).collect();
-                Ok(Self { before, start, behind, written: around_user(template) })
+                Ok(Self { before, start, behind, written: vec![around_user(template)] })
             }
             (_, None, _) => Err(TemplateError::NoUser),
             _ => Err(TemplateError::SecondUser),
@@ -83,12 +83,18 @@ impl Template {
         other.before == self.before && other.behind.starts_with(&self.behind)
     }
 
+    /// Takes the other one's letters for as good as its own.
+    pub(crate) fn is_written_as(&mut self, other: Self) {
+        self.written.extend(other.written);
+    }
+
     /// Whether a path under this template has its letters in the case in which they were written.
     pub(crate) fn is_written_in(&self, path: &[u8]) -> bool {
-        let (before, behind) = &self.written;
-        let Some(rest) = path.strip_prefix(before.as_bytes()) else { return false };
-        let rest = &rest[memchr(b'/', rest).unwrap_or(rest.len())..];
-        rest.strip_prefix(behind.as_bytes()).is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
+        self.written.iter().any(|(before, behind)| {
+            let Some(rest) = path.strip_prefix(before.as_bytes()) else { return false };
+            let rest = &rest[memchr(b'/', rest).unwrap_or(rest.len())..];
+            rest.strip_prefix(behind.as_bytes()).is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
+        })
     }
 
     /// The user's segment, in a path under this template.

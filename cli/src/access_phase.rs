@@ -1,6 +1,6 @@
 //! The access modules, in their order, and what `satisfy` makes of what they say (`ngx_http_core_access_phase`).
 
-use authz::{Granted, Path};
+use authz::Granted;
 
 use crate::Failure;
 use crate::access::{Said, judge};
@@ -122,16 +122,7 @@ impl Walk<'_> {
 
     fn by_token(&self) -> Result<Verdict, Failure> {
         let place = self.place();
-        let Some(active) = Active::of(&place.settings) else {
-            let request = self.request.borrow();
-            let path = Path { raw: &request.raw, uri: &request.uri, rewritten: request.rewritten };
-            return Ok(match &*self.record.undecided.borrow() {
-                Some((denied, uri)) if place.content().is_some() && path.still_holds(uri) => {
-                    Verdict::Refuses(Answer::of_module(denied.status()))
-                }
-                _ => Verdict::Declines,
-            });
-        };
+        let Some(active) = Active::of(&place.settings) else { return Ok(Verdict::Declines) };
         let mut decided = self.deciding(|| self.ask(&place.settings, &active))?;
         self.store.borrow_mut().restore();
         decided.steps.splice(0..0, self.guarded.take());
@@ -139,7 +130,11 @@ impl Walk<'_> {
         self.keep(decided, By::Check);
         self.record.settled.set(true);
         let undecided = outcome.err().filter(|denied| denied.status() >= 500 && !reports);
-        self.record.undecided.replace(undecided.map(|denied| (denied, self.request.borrow().uri.clone())));
+        let user = match active.expected {
+            Some(_) if undecided.is_some() => self.expected(&active)?,
+            _ => Vec::new(),
+        };
+        self.record.undecided.replace(undecided.map(|denied| (denied, self.request.borrow().uri.clone(), user)));
         Ok(match outcome {
             _ if reports => Verdict::Declines,
             Ok(Granted::Preflight) => Verdict::Declines,

@@ -50,14 +50,17 @@ pub struct Record {
     pub last: RefCell<Option<Rc<Decided>>>,
     /// The access phase has decided since nginx last chose a location.
     pub settled: Cell<bool>,
-    /// Why it has refused the request, where that was since nobody could decide, and its path.
-    pub undecided: RefCell<Option<(Denied, Vec<u8>)>>,
+    /// Why it has refused the request, where that was since nobody could decide, its path and the compared user.
+    pub undecided: RefCell<Option<Undecided>>,
     is_deciding: Cell<bool>,
     /// Whom the decision that is being made is about.
     pending: RefCell<Option<(Rc<Identity>, Option<usize>)>>,
     /// The key sets of the locations that have decided.
     pub key_sets: RefCell<Vec<Fetched>>,
 }
+
+/// A refusal, the path that it was about, and the compared user.
+type Undecided = (Denied, Vec<u8>, Vec<u8>);
 
 /// What variables of the module show.
 #[derive(Default)]

@@ -92,8 +92,9 @@ impl Walk<'_> {
         };
         let user = self.deciding(|| self.expected(&active))?;
         let store = self.store.borrow();
-        let place = store.place_of_capture().filter(|_| self.question.user.is_none());
-        let is_elsewhere = place.is_some_and(|(path, place)| guard.is_elsewhere(path, place));
+        let is_captured = self.question.user.is_none();
+        let is_elsewhere =
+            is_captured && store.places_of_captures().any(|place| guard.is_elsewhere(&store.path, place));
         Ok(comparison.cover(judgement, || Some(&*user).filter(|_| !is_elsewhere)))
     }
 

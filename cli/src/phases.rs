@@ -1,7 +1,10 @@
 //! What a request meets in its location: limits, the guard, the access modules, files, and whoever answers; and where an
 //! answer leads (`ngx_http_special_response_handler`).
 
+use authz::Path;
+
 use crate::Failure;
+use crate::decide::Active;
 use crate::files::Served;
 use crate::neighbours::{Content, ErrorPage};
 use crate::options::Backend;
@@ -18,6 +21,9 @@ impl Walk<'_> {
         if let Some(answer) = self.limits()? {
             return Ok(Next::Answer(answer));
         }
+        if let Some(answer) = self.refuse_again() {
+            return Ok(Next::Answer(answer));
+        }
         if let Some(answer) = self.guard_before()? {
             return Ok(Next::Answer(answer));
         }
@@ -31,6 +37,20 @@ impl Walk<'_> {
             return Ok(next);
         }
         self.content()
+    }
+
+    /// What was refused since nobody could decide, an `error_page` leads to pages of their own, and to who checks.
+    fn refuse_again(&self) -> Option<Answer> {
+        let place = self.place();
+        let reports = place.settings.report.unwrap_or(false);
+        let request = self.request.borrow();
+        if !request.is_internal || (Active::of(&place.settings).is_some() && !reports) {
+            return None;
+        }
+        let path = Path { raw: &request.raw, uri: &request.uri, rewritten: request.rewritten };
+        let undecided = self.record.undecided.borrow();
+        let (denied, ..) = undecided.as_ref().filter(|(_, uri, user)| path.still_holds(uri, user))?;
+        Some(Answer { is_final: true, ..Answer::of_module(denied.status()) })
     }
 
     /// What a zone counts by is read, and may be a variable of the module. Whether a limit is reached nginx alone knows.

@@ -74,10 +74,11 @@ impl Store {
         self.keep(captures);
     }
 
-    /// The path from which a lone capture comes that is compared, and the place of that in it.
-    pub fn place_of_capture(&self) -> Option<(&[u8], usize)> {
-        let (name, _) = self.saved.first_key_value().filter(|_| self.saved.len() == 1)?;
-        Some((&self.path, *self.places.get(name)?))
+    /// Where in the path the captures begin that are compared.
+    pub fn places_of_captures(&self) -> impl Iterator<Item = usize> {
+        let has_text = |value: &Known| value.as_ref().is_ok_and(|value| !value.is_empty());
+        let saved = self.saved.iter().filter(move |(_, value)| has_text(value));
+        saved.filter_map(|(name, _)| self.places.get(name).copied())
     }
 
     /// Puts captures back.

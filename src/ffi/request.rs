@@ -6,6 +6,7 @@ use core::iter;
 use core::marker::PhantomData;
 use core::mem;
 use core::ptr::{self, NonNull};
+use core::slice;
 
 use authz::{Path, is_preflight};
 use nginx_sys::{
@@ -164,13 +165,15 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// The path from which nginx has captured a lone variable, and the place of that in it.
-    pub fn place_of_capture(self, captures: Captures) -> Option<(&'r [u8], usize)> {
-        let saved = captures.0.filter(|saved| saved.count == 1)?;
+    /// The path from which nginx has captured variables, and the places of these in it.
+    pub fn places_of(self, captures: Captures) -> Option<(&'r [u8], impl Iterator<Item = usize>)> {
+        let saved = captures.0?;
         // SAFETY: as for `save_captures`; the path is in the request's memory, which nginx does not write to again.
-        let (value, path) = unsafe { (saved.values.as_ref(), bytes(saved.path.0, saved.path.1)) };
-        let place = value.data.addr().checked_sub(path.as_ptr().addr()).filter(|place| *place < path.len())?;
-        Some((path, place))
+        let (values, path) =
+            unsafe { (slice::from_raw_parts(saved.values.as_ptr(), saved.count), bytes(saved.path.0, saved.path.1)) };
+        let place = |value: &ngx_http_variable_value_t| value.data.addr().checked_sub(path.as_ptr().addr());
+        let places = values.iter().filter(|value| value.len() > 0).filter_map(place);
+        Some((path, places.filter(|place| *place < path.len())))
     }
 
     /// A CORS preflight, and nothing that a backend could take for another method.
@@ -272,9 +275,9 @@ impl<'r> Request<'r> {
         slot == first_pass() || !self.is_internal() || self.context().is_some_and(|state| state.in_first_pass.get())
     }
 
-    /// Whether nginx has redirected a client's request to a location that passes it on, or makes up an answer.
-    pub fn is_passed_on_again(self) -> bool {
-        self.is_internal() && !self.is_subrequest() && self.get().content_handler.is_some()
+    /// Whether nginx has redirected a client's request.
+    pub fn was_redirected(self) -> bool {
+        self.is_internal() && !self.is_subrequest()
     }
 
     pub fn context(self) -> Option<&'r State> {

@@ -18,6 +18,7 @@ void jwt_user_scope_need_in_memory(ngx_http_request_t *r);
 unsigned jwt_user_scope_header_only(const ngx_http_request_t *r);
 unsigned jwt_user_scope_is_stale(const ngx_http_request_t *r);
 void jwt_user_scope_forget_port(ngx_http_request_t *r);
+void jwt_user_scope_keep_page(ngx_http_request_t *r);
 unsigned jwt_user_scope_count(const ngx_http_request_t *r);
 void jwt_user_scope_set_count(ngx_http_request_t *r, unsigned count);
 
@@ -85,6 +86,12 @@ jwt_user_scope_forget_port(ngx_http_request_t *r)
 #else
     (void) r;
 #endif
+}
+
+void
+jwt_user_scope_keep_page(ngx_http_request_t *r)
+{
+    r->error_page = 1;
 }
 
 unsigned

@@ -33,6 +33,7 @@ unsafe extern "C" {
     fn jwt_user_scope_header_only(r: *const ngx_http_request_t) -> c_uint;
     fn jwt_user_scope_is_stale(r: *const ngx_http_request_t) -> c_uint;
     fn jwt_user_scope_forget_port(r: *mut ngx_http_request_t);
+    fn jwt_user_scope_keep_page(r: *mut ngx_http_request_t);
     fn jwt_user_scope_count(r: *const ngx_http_request_t) -> c_uint;
     fn jwt_user_scope_set_count(r: *mut ngx_http_request_t, count: c_uint);
 }
@@ -78,6 +79,12 @@ impl Request<'_> {
     pub(super) fn forget_port(self) {
         // SAFETY: as above; `$request_port` shows it.
         unsafe { jwt_user_scope_forget_port(self.as_ptr()) }
+    }
+
+    /// Has nginx look for no `error_page` any more.
+    pub fn keep_page(self) {
+        // SAFETY: as above.
+        unsafe { jwt_user_scope_keep_page(self.as_ptr()) }
     }
 
     /// How many still work on this request, by nginx's count.

@@ -68,21 +68,68 @@ fn no_error_page_passes_on_what_nobody_could_decide() {
                 error_page 502 = @backup; proxy_pass http://unix:absent.sock; }}
             location /backup/ {{ proxy_pass http://unix:echo.sock; }}
             location = /sorry {{ proxy_pass http://unix:echo.sock; }}
+            location ~ ^/sent/(?<user_id>[^/]+) {{
+                jwt_user_scope on; jwt_user_scope_key_request /_jwks; error_page 503 = /backup$request_uri; proxy_pass http://unix:echo.sock; }}
+            location ~ ^/moved/(?<user_id>[^/]+) {{
+                jwt_user_scope on; jwt_user_scope_key_request /_jwks; error_page 503 = @moved; proxy_pass http://unix:echo.sock; }}
+            location @moved {{ rewrite ^/moved/(.*)$ /v1/$1 break; proxy_pass http://unix:echo.sock; }}
+            location ~ ^/last/(?<user_id>[^/]+) {{
+                jwt_user_scope on; jwt_user_scope_key_request /_jwks; error_page 503 = @last; proxy_pass http://unix:echo.sock; }}
+            location @last {{ rewrite ^/last/(.*)$ /backup/$1 last; }}
+            location ~ ^/value/(?<user_id>[^/]+) {{
+                jwt_user_scope on; jwt_user_scope_key_request /_jwks; error_page 503 = /backup/$user_id; proxy_pass http://unix:echo.sock; }}
+            location ~ ^/static/(?<user_id>[^/]+) {{
+                jwt_user_scope on; jwt_user_scope_key_request /_jwks; error_page 503 = @static; proxy_pass http://unix:echo.sock; }}
+            location @static {{ root .; try_files /of-bob =404; }}
+            location ~ ^/letin/(?<user_id>[^/]+) {{
+                jwt_user_scope on; jwt_user_scope_key_request /_jwks; error_page 503 = @letin; proxy_pass http://unix:echo.sock; }}
+            location @letin {{ satisfy any; allow all; proxy_pass http://unix:echo.sock; }}
+            location ~ ^/reporting/(?<user_id>[^/]+) {{
+                jwt_user_scope on; jwt_user_scope_key_request /_jwks; error_page 503 = @reporting; proxy_pass http://unix:echo.sock; }}
+            location @reporting {{ jwt_user_scope any; jwt_user_scope_mode report; proxy_pass http://unix:echo.sock; }}
+            location ~ ^/again/(?<user_id>[^/]+) {{
+                jwt_user_scope on; jwt_user_scope_key_request /_jwks; error_page 503 = @again; proxy_pass http://unix:echo.sock; }}
+            location @again {{ recursive_error_pages on; error_page 503 = @again; proxy_pass http://unix:echo.sock; }}
+            location ~ ^/rewritten/(?<user_id>[^/]+) {{
+                jwt_user_scope on; jwt_user_scope_key_request /_jwks; error_page 503 @rewritten; }}
+            location @rewritten {{ rewrite ^ /sorry break; proxy_pass http://unix:echo.sock; }}
+            location = /s {{ jwt_user_scope any; jwt_user_scope_key_request /_jwks; error_page 503 /sorry; }}
             location @checked {{ jwt_user_scope any; proxy_pass http://unix:echo.sock; }}
             location @backup {{ proxy_pass http://unix:echo.sock; }}
             location / {{ return 503; }}"
         ))
     };
     for guard in ["", "jwt_user_scope_guard /users/:user_id /redirected/:user_id;"] {
-        let nginx = Setup::new().http(&locations(guard));
+        let nginx = Setup::new().file("of-bob", "of bob").http(&locations(guard));
         without_server(&nginx);
         nginx.tolerate("connect() to unix:absent.sock failed");
         let token = Issuer::new("alice").token("alice");
         let ask = |path: &str| get(path).token(&token).send(&nginx);
-        for path in ["/users/alice/x", "/users/bob", "/redirected/bob/x", "/redirected/%62ob/x"] {
-            assert_eq!(ask(path).status, 503, "{path} with {guard:?}");
+        let refused = [
+            "/users/alice/x",
+            "/users/bob",
+            "/redirected/bob/x",
+            "/redirected/%62ob/x",
+            "/sent/bob",
+            "/sent/%62ob/x",
+            "/moved/bob/x",
+            "/last/bob/x",
+            "/value/bob",
+            "/static/bob",
+            "/letin/bob",
+            "/reporting/bob",
+            "/again/bob",
+        ];
+        for path in refused {
+            let response = ask(path);
+            assert_eq!(response.status, 503, "{path} with {guard:?}");
+            assert_eq!(response.text(), r#"{"detail":"Service unavailable"}"#, "{path} with {guard:?}");
         }
-        assert_eq!(nginx.request_log_with("not passed on after keys_unavailable").len(), 4);
+        assert_eq!(nginx.request_log_with("not passed on after keys_unavailable").len(), refused.len());
+        for path in ["/rewritten/bob/x", "/s"] {
+            let page = ask(path);
+            assert!(page.status == 503 && !page.text().contains("detail"), "{path}: {}", page.text());
+        }
         assert_eq!(ask("/paged/bob").status, 503, "a page of its own path");
         assert_eq!(ask("/checked/bob").status, 401, "who checks decides");
         for path in ["/reported/bob", "/other"] {

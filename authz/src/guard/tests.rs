@@ -346,6 +346,8 @@ fn tells_the_user_from_another_of_the_same_name() {
         ("/api/users/42/orgs/42", 19, true),
         ("/api/users/42/orgs/42", 0, true),
         ("/API/Users/42", 11, false),
+        ("/api/users/u42", 12, false),
+        ("/api/users/42/x", 13, true),
         ("/internal/42", 10, false),
     ] {
         assert_eq!(guard.is_elsewhere(path.as_bytes(), place), elsewhere, "{path} {place}");
@@ -374,6 +376,11 @@ fn exempts_what_is_written_as_the_template_is() {
     for (raw, uri, exempt) in sent {
         let path = Path { raw: raw.as_bytes(), uri: uri.as_bytes(), rewritten: false };
         assert_eq!(!guard.asks_for_cover(&guard.judge_request(path), path, true), exempt, "{raw}");
+    }
+    let both = self::guard(&["/API/v1/:uid", "/api/v1/:uid"]);
+    for (raw, exempt) in [("/api/v1/A", true), ("/API/v1/A", true), ("/Api/v1/A", false)] {
+        let path = Path { raw: raw.as_bytes(), uri: raw.as_bytes(), rewritten: false };
+        assert_eq!(!both.asks_for_cover(&both.judge_request(path), path, true), exempt, "{raw}");
     }
     for (raw, uri, exempt) in [("/old/A", "/api/Users/A", true), ("/old/A", "/api/users/A", false)] {
         let path = Path { raw: raw.as_bytes(), uri: uri.as_bytes(), rewritten: true };
