@@ -3,6 +3,9 @@
 use std::fmt;
 use std::rc::Rc;
 
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, ParsedPublicKey, VerificationAlgorithm,
+};
 use jsonwebtoken::DecodingKey;
 use jsonwebtoken::crypto::aws_lc;
 use memchr::memmem;
@@ -224,16 +227,32 @@ fn is_der(text: &[u8]) -> bool {
     content.len() == length && matches!(content.first(), Some(0x30 | 0x02))
 }
 
-/// An uncompressed point on one of the curves of ECDSA (SEC 1 section 2.3.3), by its length.
+/// An uncompressed point on one of the curves of ECDSA (SEC 1 section 2.3.3). Text never begins so, and of the random secrets
+/// of one of these lengths one in 256 does, which is on no curve.
 fn is_point(text: &[u8]) -> bool {
-    matches!((text.first(), text.len()), (Some(4), 65 | 97 | 133))
+    let curve: &dyn VerificationAlgorithm = match (text.first(), text.len()) {
+        (Some(4), 65) => &ECDSA_P256_SHA256_FIXED,
+        (Some(4), 97) => &ECDSA_P384_SHA384_FIXED,
+        (Some(4), 133) => &ECDSA_P521_SHA512_FIXED,
+        _ => return false,
+    };
+    ParsedPublicKey::new(curve, text).is_ok()
 }
 
 /// A public key of SSH (RFC 4253 section 6.6, RFC 4716), perhaps on a security key.
 fn is_ssh(text: &[u8]) -> bool {
     let text = text.trim_ascii_start();
-    let text = text.strip_prefix(b"sk-").unwrap_or(text);
-    [&b"ssh-"[..], b"ecdsa-sha2-", b"---- BEGIN SSH2"].iter().any(|begins| text.starts_with(begins))
+    let begins: [&[u8]; 8] = [
+        b"ssh-rsa ",
+        b"ssh-dss ",
+        b"ssh-ed25519 ",
+        b"ssh-ed448 ",
+        b"ecdsa-sha2-nistp",
+        b"sk-ssh-ed25519@",
+        b"sk-ecdsa-sha2-nistp",
+        b"---- BEGIN SSH2",
+    ];
+    begins.iter().any(|begins| text.starts_with(begins))
 }
 
 fn key(secret: &[u8], algorithm: Algorithm, label: &KeyLabel) -> Result<Key, SecretError> {
@@ -284,7 +303,7 @@ mod tests {
 
     #[test]
     fn refuses_secrets_that_keep_nobody_out() {
-        let rows: [(&[u8], Count); 37] = [
+        let rows: [(&[u8], Count); 40] = [
             (b"", Err(SecretError::Empty)),
             (&[0; 32], Err(SecretError::Blank)),
             (&[b' '; 32], Err(SecretError::Blank)),
@@ -327,8 +346,15 @@ mod tests {
             ),
             (b"\"MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\"", Err(SecretError::PublicKey)),
             (b"0 the length is a space: 32 bytes.", Ok(1)),
-            (&[4; 65], Err(SecretError::PublicKey)),
-            (&[4; 64], Ok(1)),
+            (
+                // The base point of P-256.
+                b"046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c2964fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5",
+                Err(SecretError::PublicKey),
+            ),
+            (&[4; 65], Ok(1)),
+            (&[4; 97], Ok(1)),
+            (&[4; 133], Ok(1)),
+            (b"ssh-secret-of-an-application-that-is-long-enough", Ok(1)),
             (b"MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZu", Ok(1)),
             (b"sk-a secret that some service has handed out", Ok(1)),
             (br#"{"a":"JSON that is no key may be a secret"}"#, Ok(1)),

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use crate::{SECRET, allow, data, jwk, jwks, label, outcome, token, with_file};
+use crate::{SECRET, allow, data, json as read_json, jwk, jwks, label, outcome, token, with_file};
 
 type Added = Result<(), KeyFileError>;
 
@@ -307,6 +307,20 @@ fn no_public_key_in_der_is_a_secret() {
                 Ok(()),
                 "{name}"
             );
+        }
+    }
+}
+
+#[test]
+fn no_point_is_a_secret() {
+    for name in ["p256", "p384", "p521"] {
+        let key = read_json(&format!("{name}.jwk"));
+        let of = |member: &str| URL_SAFE_NO_PAD.decode(key[member].as_str().unwrap()).unwrap();
+        let point = [&[4][..], &of("x"), &of("y")].concat();
+        let hex = data_encoding::HEXLOWER.encode(&point);
+        for text in [point.clone(), hex.into(), STANDARD.encode(&point).into()] {
+            let added = Keys::default().add_secret(&text, SecretForm::default(), &label(None, None));
+            assert_eq!(added, Err(SecretError::PublicKey), "{name}: {}", text.escape_ascii());
         }
     }
 }
