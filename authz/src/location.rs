@@ -42,12 +42,48 @@ fn is_lazy_by_flag(regex: &[u8]) -> bool {
 
 /// Whether what stands between the last slash and the compared group may be more or less of its segment.
 fn may_begin_within_segment(before: &[u8]) -> bool {
-    let mut between = before.rsplit(|b| *b == b'/').next().unwrap_or_default();
-    // Of a group that stands open, what the compared one is in.
-    while let Some(opened) = between.strip_prefix(b"(").filter(|opened| group(opened).is_none()) {
-        between = alternatives(after_opening(opened)).last().unwrap_or_default();
+    let (mut rest, mut varies) = (before, false);
+    while let Some((piece, behind)) = piece(rest) {
+        rest = behind;
+        varies = match piece {
+            Piece::Byte(b'/' | b'|') => false,
+            Piece::Byte(b'(') => match group(behind) {
+                // One that stands open, which the compared one is in.
+                None => {
+                    rest = after_opening(behind);
+                    varies
+                }
+                Some((inside, after)) => {
+                    rest = after;
+                    let inside = if is_assertion(inside) { b"" } else { after_opening(inside) };
+                    let is_fixed = |way: &[u8]| way.is_empty() || way.ends_with(b"/");
+                    let is_text =
+                        alternatives(inside).count() == 1 && !may_begin_within_segment(inside) && !is_optional(after);
+                    varies && !inside.ends_with(b"/") || !(alternatives(inside).all(is_fixed) || is_text)
+                }
+            },
+            Piece::Byte(b'.') | Piece::Class(_) | Piece::Property { .. } => true,
+            Piece::Escape(b) if b"wWdDsSNhHvVXRCK".contains(&b) => true,
+            _ => varies || is_optional(behind),
+        };
+        rest = behind_quantifier(rest);
     }
-    before.contains(&b'/') && syntax(between).any(|(_, byte, _)| b"?*+{.|".contains(&byte))
+    varies
+}
+
+/// Whether what stands before may be left out, or be there again.
+fn is_optional(behind: &[u8]) -> bool {
+    matches!(behind, [b'?' | b'*' | b'+', ..]) || behind.starts_with(b"{") && !behind.starts_with(b"{1}")
+}
+
+fn behind_quantifier(mut rest: &[u8]) -> &[u8] {
+    while let [b'?' | b'*' | b'+', behind @ ..] = rest {
+        rest = behind;
+    }
+    match rest {
+        [b'{', behind @ ..] => behind.iter().position(|b| *b == b'}').map_or(rest, |end| &behind[end + 1..]),
+        _ => rest,
+    }
 }
 
 /// Whether a regex with a compared group may find its path behind another one: it is not anchored, something before
@@ -193,10 +229,10 @@ fn is_slash(piece: &Piece) -> bool {
 
 /// Whether a slash is in a class. `None` where that cannot be told.
 fn names_slash(class: &[u8]) -> Option<bool> {
-    let mut rest = class;
+    let (mut rest, mut is_clear) = (class, true);
     loop {
         let (is_it, behind) = match rest {
-            [] => return Some(false),
+            [] => return is_clear.then_some(false),
             [b'[', b':', posix @ ..] => {
                 let end = posix.windows(2).position(|pair| pair == b":]")?;
                 let (name, is_not) =
@@ -204,7 +240,10 @@ fn names_slash(class: &[u8]) -> Option<bool> {
                 let holds_it: [&[u8]; 4] = [b"ascii", b"graph", b"print", b"punct"];
                 (holds_it.contains(&name) != is_not, &posix[end + 2..])
             }
-            [b'\\', b'p' | b'P' | b'Q' | b'x' | b'o', ..] => return None,
+            [b'\\', b'p' | b'P' | b'Q' | b'x' | b'o', behind @ ..] => {
+                is_clear = false;
+                (false, behind)
+            }
             [b'\\', b, behind @ ..] => (b"/SDWHVN".contains(b), behind),
             [from, b'-', to, behind @ ..] if *to != b'\\' && *to != b'[' => ((*from..=*to).contains(&b'/'), behind),
             [b, behind @ ..] => (*b == b'/', behind),
@@ -434,6 +473,10 @@ mod tests {
             b"(?iU)^/u/(?<user_id>[^/]+)",
             b"^/u/(?<user_id>[^/]+)^x",
             b"^/u/(?<user_id>[^/]+)((((((((((x))))))))))",
+            b"^/u/\\w(?<user_id>[^/]+)(?:/|$)",
+            b"^/u/[^/](?<user_id>[^/]+)(?:/|$)",
+            b"^/u/(?:x|y)(?<user_id>[^/]+)(?:/|$)",
+            b"^/u/x?(?<user_id>[^/]+)(?:/|$)",
         ] {
             assert!(takes_part_of_segment(regex, &[b"user_id"]), "{}", regex.escape_ascii());
         }
@@ -483,6 +526,20 @@ mod tests {
             b"(?i)^/u/(?<user_id>[^/]+)",
             b"^/u/(?<user_id>[^/]+)/?+$",
             b"^/u/(?<user_id>[^/]+)/*?(?:x*)?$",
+            b"^/u/(?!me(?:/|$))(?<user_id>[^/]+)(?:/|$)",
+            b"^/u/(?!me\\b)(?<user_id>[^/]+)(?:/|$)",
+            b"^/u/(?!(?:me|search)(?:/|$))(?<user_id>[^/]+)(?:/|$)",
+            b"^/u/(?=[^/]{36}(?:/|$))(?<user_id>[^/]+)(?:/|$)",
+            b"^/u/(?<!x)(?<user_id>[^/]+)(?:/|$)",
+            b"^/u/(?i)(?<user_id>[^/]+)(?:/|$)",
+            b"^/(?:u)-(?<user_id>[^/]+)(?:/|$)",
+            b"^/u/(?:by-id/)?(?<user_id>[^/]+)(?:/|$)",
+            b"^/(?:en/|de/)?(?<user_id>[^/]+)(?:/|$)",
+            b"^/[a-z]{2}/u{1}/(?<user_id>[^/]+)(?:/|$)",
+            b"^/u/x{1}(?<user_id>[^/]+)(?:/|$)",
+            b"^/api/v[0-9]+/users/(?<user_id>[0-9a-f-]{36})(?:/|$)",
+            b"^/(?<lang>[a-z]{2})/users/(?<user_id>[^/]+)(?:/|$)",
+            b"^/users/(?<user_id>[A-Za-z0-9_-]+)(/|$)",
         ] {
             assert!(!takes_part_of_segment(regex, &[b"user_id"]), "{}", regex.escape_ascii());
         }
@@ -548,6 +605,7 @@ mod tests {
             b"^/(?:v\\d+)*/users/(?<user_id>[^/]+)",
             b"^/[^/.]+/users/(?<user_id>[^/]+)",
             b"^/[[:alpha:]]+/users/(?<user_id>[^/]+)",
+            b"^/api/[^\\x00-\\x1f/]+/(?<user_id>[^/]+)",
             b"^/[a-z0-9_-]+/users/(?<user_id>[^/]+)",
             b"^/[^[:punct:]]+/users/(?<user_id>[^/]+)",
             b"^/\\p{Lu}+/users/(?<user_id>[^/]+)",

@@ -203,25 +203,39 @@ impl<V, P> Bypass<V, P> {
         self.variables.iter().any(|variable| claim_of(variable, set).is_some() || own_claim(variable).is_some())
     }
 
-    /// A variable in it that has nothing to do with the token: one that clients write, or that every request has. `compared`
-    /// are those of the value that the user is compared with.
-    pub fn of_clients<'s>(&'s self, compared: &[&[u8]]) -> Option<&'s [u8]> {
+    /// A variable in it that has nothing to do with the token: one that clients write, or that every request has. `captured`
+    /// are those that the regexes of the location capture; `is_defined` tells of one that is defined by the configuration.
+    pub fn of_clients<'s>(&'s self, captured: &[&[u8]], is_defined: impl Fn(&[u8]) -> bool) -> Option<&'s [u8]> {
         const WRITTEN: [&[u8]; 3] = [b"arg_", b"cookie_", b"http_"];
-        const OTHERS: [&[u8]; 22] = [
+        const OTHERS: [&[u8]; 37] = [
             b"args",
             b"binary_remote_addr",
+            b"connection",
+            b"connection_requests",
+            b"content_length",
+            b"content_type",
             b"document_root",
             b"document_uri",
             b"host",
             b"hostname",
+            b"is_args",
             b"msec",
             b"nginx_version",
+            b"pid",
+            b"pipe",
+            b"proxy_add_x_forwarded_for",
+            b"proxy_host",
             b"query_string",
+            b"realpath_root",
             b"remote_addr",
             b"remote_port",
             b"request",
+            b"request_body",
+            b"request_filename",
             b"request_id",
+            b"request_length",
             b"request_method",
+            b"request_time",
             b"request_uri",
             b"scheme",
             b"server_addr",
@@ -229,12 +243,13 @@ impl<V, P> Bypass<V, P> {
             b"server_port",
             b"server_protocol",
             b"time_iso8601",
+            b"time_local",
             b"uri",
         ];
         self.variables.iter().map(|variable| &**variable).find(|variable| {
-            WRITTEN.iter().any(|prefix| variable.starts_with(prefix))
+            WRITTEN.iter().any(|prefix| variable.starts_with(prefix) && !is_defined(variable))
                 || OTHERS.contains(variable)
-                || compared.iter().any(|one| one.eq_ignore_ascii_case(variable))
+                || captured.iter().any(|one| one.eq_ignore_ascii_case(variable))
         })
     }
 

@@ -59,8 +59,8 @@ pub fn check(cf: Conf, scope: Scope, captures: &[usize], captured: bool, bypass:
             ("the bypass holds for a claim that is \"false\", too, as a text", "name a \"map\" over the claim");
         self::warn(cf, &location, problem, remedy, bypass.position.as_ref().unwrap_or(position));
     }
-    let compared: Vec<_> = captures.iter().map(|&index| cf.variable_name(index)).collect();
-    if let Some(variable) = bypass.of_clients(&compared) {
+    let names = |indexes: &[usize]| indexes.iter().map(|&index| cf.variable_name(index)).collect::<Vec<_>>();
+    if let Some(variable) = bypass.of_clients(&names(&cf.regex_captures()), |name| cf.defines_variable(name)) {
         let problem = format!(
             "the bypass holds by \"${}\", which every request has or any client writes",
             variable.escape_ascii()
@@ -69,7 +69,7 @@ pub fn check(cf: Conf, scope: Scope, captures: &[usize], captured: bool, bypass:
         self::warn(cf, &location, &problem, remedy, bypass.position.as_ref().unwrap_or(position));
     }
     if let Some(regex) = cf.location_regex() {
-        let names = compared;
+        let names = names(captures);
         if demands_slash(regex, &names) {
             warn(
                 "the regex demands a slash, so that the path without one is not checked here",
