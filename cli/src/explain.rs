@@ -63,9 +63,10 @@ fn address(options: &Explain, of_target: Option<&[u8]>) -> Address {
     Address { host: host.or(header), listen }
 }
 
-/// The headers of the request: those that are given, and the host.
+/// The headers of the request: those that are given, and the host. An empty host is that of a request without one.
 fn headers(options: &Explain) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let host = options.place.address.host.clone().filter(|_| !options.headers.iter().any(|(name, _)| is_host(name)));
+    let host = options.place.address.host.clone().filter(|host| !host.is_empty());
+    let host = host.filter(|_| !options.headers.iter().any(|(name, _)| is_host(name)));
     host.map(|host| (b"Host".to_vec(), host)).into_iter().chain(options.headers.iter().cloned()).collect()
 }
 

@@ -15,15 +15,22 @@ pub fn refusal(request: &Request) -> Option<(u16, &'static str)> {
     if request.headers.iter().any(|(name, _)| name.iter().any(|b| *b <= b' ' || *b == 0x7f)) {
         return Some((400, "itself: this is no header"));
     }
-    let header = |name: &[u8]| request.header(name);
-    if header(b"host").is_some_and(|host| !is_host(host)) {
+    let all = |name: &str| {
+        let name = name.as_bytes().to_vec();
+        let is_it = move |header: &&(Vec<u8>, Vec<u8>)| header.0.eq_ignore_ascii_case(&name);
+        request.headers.iter().filter(is_it).map(|(_, value)| &value[..])
+    };
+    if ONCE.iter().any(|name| all(name).nth(1).is_some()) {
+        return Some((400, "itself: there are two of a header that comes once"));
+    }
+    if all("Host").any(|host| !is_host(host)) {
         return Some((400, "itself: this is no host"));
     }
-    let length = header(b"content_length");
-    if length.is_some_and(|length| length.is_empty() || !length.iter().all(u8::is_ascii_digit)) {
+    let length = all("Content-Length").next();
+    if length.is_some_and(|length| !is_length(length)) {
         return Some((400, "itself: this is no length"));
     }
-    match header(b"transfer_encoding") {
+    match all("Transfer-Encoding").next() {
         Some(coding) if !coding.eq_ignore_ascii_case(b"chunked") => {
             return Some((501, "itself: it knows no transfer coding but \"chunked\""));
         }
@@ -34,9 +41,19 @@ pub fn refusal(request: &Request) -> Option<(u16, &'static str)> {
     is_refused.then_some((405, "itself: it takes no such method"))
 }
 
+/// Headers of which nginx takes no second (`ngx_http_headers_in`).
+const ONCE: [&str; 5] = ["Host", "Content-Length", "Transfer-Encoding", "If-Modified-Since", "If-None-Match"];
+
 fn is_host(host: &[u8]) -> bool {
     let is_odd = |b: &u8| *b <= b' ' || *b == b'/' || *b == 0x7f;
-    !host.is_empty() && !host.iter().any(is_odd) && !host.windows(2).any(|two| two == b"..")
+    let name = if host.starts_with(b"[") { host } else { host.split(|b| *b == b':').next().unwrap_or_default() };
+    let name = name.strip_suffix(b".").unwrap_or(name);
+    !name.is_empty() && !host.iter().any(is_odd) && !host.windows(2).any(|two| two == b"..")
+}
+
+/// Digits, of a number that nginx can count.
+fn is_length(length: &[u8]) -> bool {
+    length.iter().all(u8::is_ascii_digit) && std::str::from_utf8(length).is_ok_and(|text| text.parse::<i64>().is_ok())
 }
 
 /// Whether a line of the request, with a token of so many bytes in it, may be too long for nginx.
@@ -54,7 +71,7 @@ mod tests {
     #[test]
     fn refuses_what_nginx_refuses() {
         type Row = (&'static str, &'static [(&'static str, &'static str)], Option<u16>);
-        let rows: [Row; 22] = [
+        let rows: [Row; 29] = [
             ("GET", &[], None),
             ("PROPFIND", &[], None),
             ("X-Y_Z", &[], None),
@@ -69,6 +86,13 @@ mod tests {
             ("GET", &[("Host", "x y")], Some(400)),
             ("GET", &[("Host", "..")], Some(400)),
             ("GET", &[("Host", "example.com/")], Some(400)),
+            ("GET", &[("Host", ":80")], Some(400)),
+            ("GET", &[("Host", ".")], Some(400)),
+            ("GET", &[("Host", "a"), ("host", "a")], Some(400)),
+            ("GET", &[("If-None-Match", "a"), ("If-None-Match", "b")], Some(400)),
+            ("GET", &[("Transfer_Encoding", "gzip"), ("Content_Length", "x")], None),
+            ("POST", &[("Content-Length", "99999999999999999999")], Some(400)),
+            ("GET", &[("Accept", "a"), ("Accept", "b")], None),
             ("POST", &[("Content-Length", "12")], None),
             ("POST", &[("Content-Length", "abc")], Some(400)),
             ("POST", &[("Transfer-Encoding", "Chunked")], None),
